@@ -1,6 +1,13 @@
 //! Compiles the vendored liburing and links it statically.
 use std::path::Path;
-const SOURCES: &[&str] = &["setup.c", "queue.c", "register.c", "syscall.c", "version.c", "ffi.c"];
+const SOURCES: &[&str] = &[
+    "setup.c",
+    "queue.c",
+    "register.c",
+    "syscall.c",
+    "version.c",
+    "ffi.c",
+];
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     #[cfg(feature = "vendored")]
@@ -11,8 +18,15 @@ fn main() {
             return;
         }
         let mut build = cc::Build::new();
-        build.include("include").include(source.join("include")).define("_GNU_SOURCE", None).define("_FILE_OFFSET_BITS", "64").define("LIBURING_INTERNAL_UNUSED", None);
-        for file in SOURCES { build.file(source.join(file)); }
+        build
+            .include("include")
+            .include(source.join("include"))
+            .define("_GNU_SOURCE", None)
+            .define("_FILE_OFFSET_BITS", "64")
+            .define("LIBURING_INTERNAL_UNUSED", None);
+        for file in SOURCES {
+            build.file(source.join(file));
+        }
         build.compile("uring");
     }
 }

@@ -18,7 +18,16 @@ pub(crate) fn run(mode: Mode) -> Result<()> {
 
     let mut command = std::process::Command::new(env!("CARGO"));
     command.current_dir(crate::workspace::root());
-    command.args(["run", "--quiet", "--package", "xtask", "--features", "bindgen", "--", "bindgen"]);
+    command.args([
+        "run",
+        "--quiet",
+        "--package",
+        "xtask",
+        "--features",
+        "bindgen",
+        "--",
+        "bindgen",
+    ]);
     if mode == Mode::Check {
         command.arg("--check");
     }
@@ -55,7 +64,8 @@ mod generate {
         match mode {
             Mode::Write => fs::write(&file, text).with_context(|| format!("cannot write {FILE}")),
             Mode::Check => {
-                let committed = fs::read_to_string(&file).with_context(|| format!("cannot read {FILE}"))?;
+                let committed =
+                    fs::read_to_string(&file).with_context(|| format!("cannot read {FILE}"))?;
                 if committed != text {
                     bail!("{FILE} is stale; run `cargo xtask bindgen` and commit what it writes");
                 }

@@ -8,8 +8,11 @@ use xshell::Shell;
 /// The workspace root: the folder above this package.
 pub(crate) fn root() -> PathBuf {
     // Cargo sets the variable for `cargo run`; the built-in value serves a binary that is started directly.
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    manifest.parent().map_or(manifest.clone(), Path::to_path_buf)
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    manifest
+        .parent()
+        .map_or(manifest.clone(), Path::to_path_buf)
 }
 
 /// A shell in the workspace root.

@@ -1,0 +1,212 @@
+//! Completion queue entries: what the kernel writes when a request has an outcome.
+
+use std::ops::Deref;
+
+use bitflags::bitflags;
+use ring_io_sys as sys;
+
+use crate::errno::Errno;
+
+bitflags! {
+    /// `IORING_CQE_F_*`: what a completion says besides its result.
+    ///
+    /// The upper 16 bits carry a buffer's number when [`BUFFER`](Self::BUFFER) is
+    /// set; [`Cqe::buffer_id`] reads it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub struct CqeFlags: u32 {
+        /// `IORING_CQE_F_BUFFER`, Linux 5.7: the upper 16 bits name the provided buffer that was used.
+        const BUFFER = sys::IORING_CQE_F_BUFFER;
+        /// `IORING_CQE_F_MORE`, Linux 5.13: the request is still active and more completions follow.
+        const MORE = sys::IORING_CQE_F_MORE;
+        /// `IORING_CQE_F_SOCK_NONEMPTY`, Linux 5.19: the socket had more to read after this receive.
+        const SOCK_NONEMPTY = sys::IORING_CQE_F_SOCK_NONEMPTY;
+        /// `IORING_CQE_F_NOTIF`, Linux 6.0: a zero-copy send has let go of its buffer.
+        const NOTIF = sys::IORING_CQE_F_NOTIF;
+        /// `IORING_CQE_F_BUF_MORE`, Linux 6.12: the buffer was consumed in part and stays with the kernel.
+        const BUF_MORE = sys::IORING_CQE_F_BUF_MORE;
+        /// `IORING_CQE_F_SKIP`, Linux 6.18: a filler before the wrap of a ring of mixed entry sizes; ignore it.
+        const SKIP = sys::IORING_CQE_F_SKIP;
+        /// `IORING_CQE_F_32`, Linux 6.18: a 32-byte entry in a ring of mixed entry sizes.
+        const ENTRY_32 = sys::IORING_CQE_F_32;
+
+        // Bits newer than these bindings, and the buffer's number, pass through untouched.
+        const _ = !0;
+    }
+}
+
+/// One completion: the 16 bytes that `io_uring_enter(2)` documents as `struct io_uring_cqe`.
+///
+/// A value of this type is a copy and stays valid after its slot went back to the kernel.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io::is_available() { return Ok(()) }
+/// let mut ring = ring_io::Ring::new(4)?;
+/// let (mut sq, mut cq, _) = ring.split();
+/// sq.push_nop(42)?;
+/// sq.submit_and_wait(1)?;
+/// let cqe = cq.pop().expect("the wait saw a completion");
+/// assert_eq!((cqe.user_data(), cqe.result()?), (42, 0));
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "io_uring_cqe")]
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cqe {
+    user_data: u64,
+    res: i32,
+    flags: u32,
+}
+
+impl Cqe {
+    /// Makes a completion out of its parts, for tests and for programs that simulate a ring.
+    pub const fn new(user_data: u64, raw_result: i32, raw_flags: u32) -> Self {
+        Self {
+            user_data,
+            res: raw_result,
+            flags: raw_flags,
+        }
+    }
+
+    /// The value that the request carried: it says whose completion this is.
+    #[doc(alias = "io_uring_cqe_get_data64")]
+    #[inline(always)]
+    pub const fn user_data(&self) -> u64 {
+        self.user_data
+    }
+
+    /// The request's result, or its error.
+    ///
+    /// What a count means depends on the operation: bytes, a descriptor, a slot.
+    ///
+    /// # Errors
+    ///
+    /// The error number that the operation ended with.
+    #[inline(always)]
+    pub const fn result(&self) -> Result<u32, Errno> {
+        Errno::check(self.res)
+    }
+
+    /// `res` as the kernel wrote it: a count, or a negated error number.
+    #[inline(always)]
+    pub const fn raw_result(&self) -> i32 {
+        self.res
+    }
+
+    /// Whether the operation ended with an error.
+    #[inline(always)]
+    pub const fn is_err(&self) -> bool {
+        self.res < 0
+    }
+
+    /// What the completion says besides its result.
+    #[inline(always)]
+    pub const fn flags(&self) -> CqeFlags {
+        CqeFlags::from_bits_retain(self.flags)
+    }
+
+    /// `flags` as the kernel wrote them.
+    #[inline(always)]
+    pub const fn raw_flags(&self) -> u32 {
+        self.flags
+    }
+
+    /// Whether more completions of the same request follow. Linux 5.13.
+    ///
+    /// Without it this completion is the request's last: what was lent to the
+    /// kernel comes back now.
+    #[inline(always)]
+    pub const fn more(&self) -> bool {
+        self.flags & sys::IORING_CQE_F_MORE != 0
+    }
+
+    /// The provided buffer that the kernel chose, if it chose one. Linux 5.7.
+    #[inline(always)]
+    pub const fn buffer_id(&self) -> Option<u16> {
+        if self.flags & sys::IORING_CQE_F_BUFFER == 0 {
+            None
+        } else {
+            Some((self.flags >> sys::IORING_CQE_BUFFER_SHIFT) as u16)
+        }
+    }
+}
+
+/// A completion of 32 bytes, on rings made with [`cqe32`](crate::RingBuilder::cqe32). Linux 5.19.
+///
+/// It reads as a [`Cqe`], with 16 bytes more that some operations fill.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cqe32 {
+    cqe: Cqe,
+    extra: [u64; 2],
+}
+
+impl Cqe32 {
+    /// Makes a completion out of its parts, for tests and for programs that simulate a ring.
+    pub const fn new(cqe: Cqe, extra: [u64; 2]) -> Self {
+        Self { cqe, extra }
+    }
+
+    /// The 16 bytes behind the ordinary entry; the operation defines what they mean.
+    #[doc(alias = "big_cqe")]
+    #[inline(always)]
+    pub const fn extra(&self) -> [u64; 2] {
+        self.extra
+    }
+}
+
+impl Deref for Cqe32 {
+    type Target = Cqe;
+
+    #[inline(always)]
+    fn deref(&self) -> &Cqe {
+        &self.cqe
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Cqe {}
+    impl Sealed for super::Cqe32 {}
+}
+
+/// The entry types of a completion queue: [`Cqe`] and [`Cqe32`].
+pub trait CompletionEntry: Copy + Send + Sync + sealed::Sealed + 'static {
+    /// The setup flags that make the kernel write entries of this size.
+    const SETUP_FLAGS: u32;
+
+    /// The part that both sizes have.
+    fn cqe(&self) -> &Cqe;
+}
+
+impl CompletionEntry for Cqe {
+    const SETUP_FLAGS: u32 = 0;
+
+    #[inline(always)]
+    fn cqe(&self) -> &Cqe {
+        self
+    }
+}
+
+impl CompletionEntry for Cqe32 {
+    const SETUP_FLAGS: u32 = sys::IORING_SETUP_CQE32;
+
+    #[inline(always)]
+    fn cqe(&self) -> &Cqe {
+        &self.cqe
+    }
+}
+
+const _: () = {
+    use std::mem::{align_of, offset_of, size_of};
+    assert!(size_of::<Cqe>() == 16);
+    assert!(align_of::<Cqe>() == align_of::<sys::io_uring_cqe>());
+    assert!(offset_of!(Cqe, user_data) == offset_of!(sys::io_uring_cqe, user_data));
+    assert!(offset_of!(Cqe, res) == offset_of!(sys::io_uring_cqe, res));
+    assert!(offset_of!(Cqe, flags) == offset_of!(sys::io_uring_cqe, flags));
+    assert!(size_of::<Cqe32>() == 32);
+    assert!(offset_of!(Cqe32, extra) == offset_of!(sys::io_uring_cqe, big_cqe));
+};
