@@ -1,5 +1,18 @@
 //! Bindings to liburing 2.15.
-#![allow(missing_docs, non_camel_case_types, non_upper_case_globals, non_snake_case, clippy::all, clippy::pedantic)]
+#![no_std]
+
+#[allow(
+    missing_docs,
+    missing_debug_implementations,
+    non_camel_case_types,
+    improper_ctypes,
+    unsafe_op_in_unsafe_fn,
+    clippy::all,
+    clippy::pedantic,
+    clippy::undocumented_unsafe_blocks
+)]
+#[rustfmt::skip]
 mod bindings;
+
 pub use bindings::*;
 pub use libc;
