@@ -116,7 +116,7 @@ mod generate {
             ])
             .allowlist_function("_*io_uring_.*")
             .allowlist_type("_*io_uring_.*|io_.*|zcrx_.*|__kernel_timespec")
-            .allowlist_var("_*IO_?URING_.*|IOSQE_.*|IOU_.*|IO_WQ_.*|LIBURING_.*|SOCKET_URING_OP_.*|_*ZCRX_.*|SPLICE_F_FD_IN_FIXED")
+            .allowlist_var("_*IORING_.*|_*IO_URING_.*|IOSQE_.*|IOU_.*|IO_WQ_.*|LIBURING_.*|SOCKET_URING_OP_.*|_*ZCRX_.*|SPLICE_F_FD_IN_FIXED")
             // What these are made of; nothing else of a system header comes along.
             .allowlist_type("__u(8|16|32|64)|__s32|__kernel_rwf_t|__kernel_time64_t")
             .allowlist_recursively(false)
