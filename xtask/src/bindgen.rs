@@ -103,6 +103,7 @@ mod generate {
     fn generate(root: &Path) -> Result<String> {
         let sys = root.join("ring-io-sys");
         let include = |folder: &str| format!("-I{}", sys.join(folder).display());
+        let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
         let bindings = bindgen::Builder::default()
             .header(sys.join("liburing/src/include/liburing.h").display().to_string())
             .clang_args([
@@ -120,6 +121,11 @@ mod generate {
             // What these are made of; nothing else of a system header comes along.
             .allowlist_type("__u(8|16|32|64)|__s32|__kernel_rwf_t|__kernel_time64_t")
             .allowlist_recursively(false)
+            // bindgen guesses the wrong type: these are unsigned in C. They stand in `additions.rs`.
+            .blocklist_var("IORING_FILE_INDEX_ALLOC|IORING_ZCRX_AREA_MASK|LIBURING_UDATA_TIMEOUT")
+            // clang evaluates the macros that bindgen does not understand.
+            .clang_macro_fallback()
+            .clang_macro_fallback_build_dir(scratch.path())
             .parse_callbacks(Box::new(Names))
             .use_core()
             .wrap_unsafe_ops(true)
@@ -133,7 +139,7 @@ mod generate {
             // liburing's sentences stay in liburing.
             .generate_comments(false)
             .layout_tests(true)
-            .extern_block_attrs(r#"#[cfg(any(feature = "vendored", feature = "system"))]"#)
+            .extern_block_attrs(portable::FUNCTIONS)
             .merge_extern_blocks(true)
             .sort_semantically(true)
             .formatter(bindgen::Formatter::None)

@@ -7,6 +7,9 @@ use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Ident, Item, Stmt, Type, parse_quote};
 
+/// The condition under which there are functions.
+pub(super) const FUNCTIONS: &str = r#"#[cfg(any(feature = "vendored", feature = "system"))]"#;
+
 /// Structs with a member of the kernel's `__aligned_u64`, a 64-bit integer that
 /// is aligned to 8 bytes even where C aligns such an integer to 4.
 const ALIGNED: &[&str] = &["io_uring_files_update", "io_uring_rsrc_register", "io_uring_rsrc_update", "io_uring_rsrc_update2"];
@@ -23,7 +26,9 @@ pub(super) fn rewrite(text: &str, from_libc: &[&str]) -> Result<String> {
     let mut file = syn::parse_file(text).context("bindgen's output is not Rust")?;
 
     let libc: Vec<Ident> = from_libc.iter().map(|name| quote::format_ident!("{name}")).collect();
-    file.items.insert(0, parse_quote!(use libc::{#(#libc),*};));
+    // Functions alone take them; without a library there are none.
+    let functions: syn::Attribute = syn::parse_str::<syn::ItemUse>(&format!("{FUNCTIONS} use x;"))?.attrs.remove(0);
+    file.items.insert(0, parse_quote!(#functions use libc::{#(#libc),*};));
 
     Fold { anonymous: anonymous_enums(&file.items) }.visit_file_mut(&mut file);
     file.items.retain(|item| !matches!(item, Item::Type(alias) if is_anonymous(&alias.ident)));
