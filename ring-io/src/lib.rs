@@ -1,9 +1,85 @@
-//! Thin, sound and fast io_uring rings.
+//! Thin, sound and fast `io_uring` rings.
+//!
+//! A [`Ring`] is split into a [`SubmissionQueue`], a [`CompletionQueue`] and a
+//! [`Registrar`]. The queues work on the memory that is shared with the kernel,
+//! inlined into the caller, with nothing between: no lock, no allocation, no
+//! call of C. What is cold (setup, teardown, registration) goes through one of
+//! two backends with the same contract.
+//!
+//! ```
+//! use ring_io::Ring;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # if !ring_io::is_available() { return Ok(()) }
+//! let mut ring = Ring::new(8)?;
+//! let (mut sq, mut cq, _) = ring.split();
+//! for i in 0..8 {
+//!     sq.push_nop(i)?;
+//! }
+//! sq.submit_and_wait(8)?;
+//! let sum: u64 = cq.drain().map(|cqe| cqe.user_data()).sum();
+//! assert_eq!(sum, 28);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is not here
+//!
+//! This crate knows no operation: it moves entries and does not read them. Typed
+//! requests, one for each `IORING_OP_*`, are in `ring-io-ops`. Types, constants
+//! and functions of liburing are in `ring-io-sys`, which is re-exported as
+//! [`sys`].
+//!
+//! # Safety
+//!
+//! The kernel follows the addresses in an entry long after the push has
+//! returned. So [`SubmissionQueue::push`] is `unsafe` and says what has to stay
+//! valid until when, and all the rest is safe.
+//!
+//! # Features
+//!
+//! - `liburing` (default): setup, teardown and registration through the vendored
+//!   C library. Needs a C compiler.
+//! - without it: the same in Rust and plain system calls. Needs no C compiler.
+//!
+//! # Minimum kernel
+//!
+//! Linux 5.4 or newer. What came later says so; [`capabilities`] asks the
+//! kernel that is running.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("ring-io needs Linux: io_uring exists nowhere else");
+
+mod backend;
+mod builder;
+mod capabilities;
+mod core;
+mod cq;
 mod cqe;
+mod enter;
 mod errno;
+mod error;
+mod flags;
+mod limits;
+mod mode;
+mod register;
+mod ring;
+mod sq;
 mod sqe;
 
-pub use cqe::{CompletionEntry, Cqe, Cqe32, CqeFlags};
-pub use errno::Errno;
 pub use ring_io_sys as sys;
+
+pub use builder::RingBuilder;
+pub use capabilities::{Capabilities, capabilities, is_available};
+pub use cq::{CompletionQueue, Drain, EventfdSwitchUnsupported};
+pub use cqe::{CompletionEntry, Cqe, Cqe32, CqeFlags};
+pub use enter::{EnterError, Submitted};
+pub use errno::Errno;
+pub use error::{Denial, SetupError};
+pub use flags::{Features, SetupFlags};
+pub use limits::Limit;
+pub use mode::{AnyThread, OneThread, ThreadMode};
+pub use register::{RegisterError, Registrar};
+pub use ring::Ring;
+pub use sq::{QueueFull, SubmissionQueue};
 pub use sqe::{Prepare, SafeToPush, Sqe, Sqe128, SqeFlags, SubmissionEntry};

@@ -92,6 +92,8 @@ macro_rules! fields {
     )*};
 }
 
+// `len` is the kernel's name of a field, not a length of the entry.
+#[allow(clippy::len_without_is_empty)]
 impl Sqe {
     /// A cleared entry: every byte zero. The kernel reads it as "do nothing" (`IORING_OP_NOP`).
     #[doc(alias = "io_uring_initialize_sqe")]

@@ -1,0 +1,334 @@
+//! How a ring is described and made.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::Duration;
+
+use ring_io_sys as sys;
+
+use crate::backend;
+use crate::capabilities;
+use crate::core::Core;
+use crate::cqe::{CompletionEntry, Cqe, Cqe32};
+use crate::errno::Errno;
+use crate::error::{Denial, SetupError};
+use crate::flags::SetupFlags;
+use crate::limits;
+use crate::mode::{AnyThread, OneThread, ThreadMode};
+use crate::ring::Ring;
+use crate::sqe::{Sqe, Sqe128, SubmissionEntry};
+
+/// The kernel's limits, `io_uring_setup(2)`.
+const SQ_ENTRIES_MAX: u32 = 32_768;
+const CQ_ENTRIES_MAX: u32 = 2 * SQ_ENTRIES_MAX;
+
+/// Describes a ring; made by [`Ring::builder`].
+///
+/// # Examples
+///
+/// The fastest ring for one thread, where the kernel has it:
+///
+/// ```
+/// use ring_io::{Ring, SetupError};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io::is_available() { return Ok(()) }
+/// let mut ring = match Ring::builder(64).single_issuer().defer_taskrun().build() {
+///     Err(SetupError::UnknownFlags(_)) => Ring::new(64)?.into_one_thread(),
+///     other => other?,
+/// };
+/// ring.register_ring_fd()?;
+/// ring.sq().push_nop(1)?;
+/// assert_eq!(ring.sq().submit_and_wait(1)?.count(), 1);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a description makes no ring until `build` is called"]
+pub struct RingBuilder<
+    S: SubmissionEntry = Sqe,
+    C: CompletionEntry = Cqe,
+    M: ThreadMode = AnyThread,
+> {
+    entries: u32,
+    cq_entries: u32,
+    flags: SetupFlags,
+    sqpoll_cpu: u32,
+    sqpoll_idle_ms: u32,
+    workers_of: RawFd,
+    inherit_on_fork: bool,
+    _entries: PhantomData<fn() -> (S, C)>,
+    _mode: PhantomData<fn() -> M>,
+}
+
+impl RingBuilder {
+    pub(crate) const fn new(entries: u32) -> Self {
+        Self {
+            entries,
+            cq_entries: 0,
+            flags: SetupFlags::empty(),
+            sqpoll_cpu: 0,
+            sqpoll_idle_ms: 0,
+            workers_of: -1,
+            inherit_on_fork: false,
+            _entries: PhantomData,
+            _mode: PhantomData,
+        }
+    }
+}
+
+impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M> {
+    fn with(mut self, flags: SetupFlags) -> Self {
+        self.flags |= flags;
+        self
+    }
+
+    fn retyped<S2: SubmissionEntry, C2: CompletionEntry, M2: ThreadMode>(
+        self,
+    ) -> RingBuilder<S2, C2, M2> {
+        let Self {
+            entries,
+            cq_entries,
+            flags,
+            sqpoll_cpu,
+            sqpoll_idle_ms,
+            workers_of,
+            inherit_on_fork,
+            _entries: _,
+            _mode: _,
+        } = self;
+        RingBuilder {
+            entries,
+            cq_entries,
+            flags,
+            sqpoll_cpu,
+            sqpoll_idle_ms,
+            workers_of,
+            inherit_on_fork,
+            _entries: PhantomData,
+            _mode: PhantomData,
+        }
+    }
+
+    /// Submissions of 128 bytes, for passed-through commands that need them. Linux 5.19.
+    pub fn sqe128(self) -> RingBuilder<Sqe128, C, M> {
+        self.retyped()
+    }
+
+    /// Completions of 32 bytes, for operations that report more. Linux 5.19.
+    pub fn cqe32(self) -> RingBuilder<S, Cqe32, M> {
+        self.retyped()
+    }
+
+    /// The completion queue's size, rounded up to a power of two; at least the submission queue's.
+    /// Default: twice the submission queue's. Linux 5.5.
+    pub fn cq_entries(mut self, entries: u32) -> Self {
+        self.cq_entries = entries;
+        self.with(SetupFlags::CQSIZE)
+    }
+
+    /// Cuts sizes beyond the kernel's limits down to them, instead of failing. Linux 5.6.
+    pub fn clamp(self) -> Self {
+        self.with(SetupFlags::CLAMP)
+    }
+
+    /// A refused entry does not stop a submit: its error is a completion like any other's. Linux 5.18.
+    pub fn submit_all(self) -> Self {
+        self.with(SetupFlags::SUBMIT_ALL)
+    }
+
+    /// Task work waits for the next entry into the kernel, instead of interrupting the thread. Linux 5.19.
+    pub fn coop_taskrun(self) -> Self {
+        self.with(SetupFlags::COOP_TASKRUN)
+    }
+
+    /// Pending task work shows in memory, see [`CompletionQueue::needs_flush`](crate::CompletionQueue::needs_flush).
+    /// With [`coop_taskrun`](Self::coop_taskrun) or [`defer_taskrun`](Self::defer_taskrun). Linux 5.19.
+    pub fn taskrun_flag(self) -> Self {
+        self.with(SetupFlags::TASKRUN_FLAG)
+    }
+
+    /// One thread submits, the one that builds the ring; the kernel then spares some locking. Linux 6.0.
+    pub fn single_issuer(self) -> RingBuilder<S, C, OneThread> {
+        self.with(SetupFlags::SINGLE_ISSUER).retyped()
+    }
+
+    /// Task work runs only when that thread waits, flushes or submits and waits: completions come in
+    /// batches, and none shows before. Implies [`single_issuer`](Self::single_issuer). Linux 6.1.
+    pub fn defer_taskrun(self) -> RingBuilder<S, C, OneThread> {
+        self.with(SetupFlags::SINGLE_ISSUER | SetupFlags::DEFER_TASKRUN)
+            .retyped()
+    }
+
+    /// A kernel thread takes submissions, and sleeps after `idle` without any (in milliseconds; zero is the
+    /// kernel's default of one second). Linux 5.1, without privileges 5.11.
+    pub fn sqpoll(mut self, idle: Duration) -> Self {
+        // More than 49 days of spinning is as good as 49 days.
+        self.sqpoll_idle_ms = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX);
+        self.with(SetupFlags::SQPOLL)
+    }
+
+    /// That kernel thread stays on this CPU. With [`sqpoll`](Self::sqpoll). Linux 5.1.
+    pub fn sqpoll_cpu(mut self, cpu: u32) -> Self {
+        self.sqpoll_cpu = cpu;
+        self.with(SetupFlags::SQ_AFF)
+    }
+
+    /// Completions are found by polling the device: reads and writes with `O_DIRECT` on a file system and
+    /// device that can do it, and nothing else. Linux 5.1.
+    pub fn iopoll(self) -> Self {
+        self.with(SetupFlags::IOPOLL)
+    }
+
+    /// Shares kernel workers, and the polling thread of `SQPOLL`, with another ring. Linux 5.6.
+    ///
+    /// The other ring has to be open when this one is built.
+    #[doc(alias = "IORING_SETUP_ATTACH_WQ")]
+    pub fn share_workers_with(mut self, other: &impl AsFd) -> Self {
+        self.workers_of = other.as_fd().as_raw_fd();
+        self.with(SetupFlags::ATTACH_WQ)
+    }
+
+    /// A child of `fork(2)` inherits the queues' memory. Default: it does not.
+    ///
+    /// Only for programs whose child does not touch the ring, or whose parent does not after the fork: a
+    /// child's submit would leave the parent's queue full for ever.
+    #[doc(alias = "io_uring_ring_dontfork")]
+    pub fn inherit_on_fork(mut self) -> Self {
+        self.inherit_on_fork = true;
+        self
+    }
+
+    /// Makes the ring.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`], which names the cause; for `EINVAL` the kernel is asked which flag it does not know.
+    #[doc(alias = "io_uring_queue_init_params")]
+    pub fn build(self) -> Result<Ring<S, C, M>, SetupError> {
+        let flags = self.flags.bits() | S::SETUP_FLAGS | C::SETUP_FLAGS;
+        // SAFETY: integers only; all zero is what io_uring_setup(2) asks for in what is not set.
+        let mut params: sys::io_uring_params = unsafe { mem::zeroed() };
+        params.flags = flags;
+        params.cq_entries = self.cq_entries;
+        params.sq_thread_cpu = self.sqpoll_cpu;
+        params.sq_thread_idle = self.sqpoll_idle_ms;
+        params.wq_fd = if self.flags.contains(SetupFlags::ATTACH_WQ) {
+            self.workers_of as u32
+        } else {
+            0
+        };
+        // SAFETY: integers and pointers, for which zero is a value.
+        let mut raw: sys::io_uring = unsafe { mem::zeroed() };
+        // SAFETY: both are valid for writes, and the parameters hold no pointer.
+        unsafe { backend::init(self.entries, &raw mut raw, &raw mut params) }
+            .map_err(|errno| self.explain(errno, flags))?;
+        // SAFETY: the backend has filled it, and nobody else has it.
+        let core = unsafe { Core::new(raw) };
+        if !self.inherit_on_fork {
+            keep_from_children(&core).map_err(SetupError::Other)?;
+        }
+        // SAFETY: the flags made the kernel use these entry types; the builder's methods choose the mode with the flags.
+        Ok(unsafe { Ring::from_core(core) })
+    }
+
+    /// Says why the kernel refused.
+    fn explain(&self, errno: Errno, flags: u32) -> SetupError {
+        let flags = SetupFlags::from_bits_retain(flags);
+        match errno.raw() {
+            libc::EPERM => SetupError::Denied(denial(flags)),
+            libc::ENOSYS => SetupError::Missing,
+            libc::ENOMEM => SetupError::Memory {
+                needed: self.memory(),
+                limit: limits::locked_memory(),
+            },
+            libc::EMFILE => SetupError::OpenFiles {
+                limit: limits::open_files(),
+            },
+            libc::ENFILE => SetupError::SystemFiles,
+            libc::EINVAL if !self.has_possible_size() => SetupError::Size {
+                sq: self.entries,
+                cq: self.cq_entries,
+            },
+            libc::EINVAL => match flags & !capabilities::known_setup_flags() {
+                unknown if !unknown.is_empty() => SetupError::UnknownFlags(unknown),
+                _ if !flags.is_empty() => SetupError::Combination(flags),
+                _ => SetupError::Other(errno),
+            },
+            _ => SetupError::Other(errno),
+        }
+    }
+
+    fn has_possible_size(&self) -> bool {
+        let clamp = self.flags.contains(SetupFlags::CLAMP);
+        let sq_fits = self.entries >= 1 && (clamp || self.entries <= SQ_ENTRIES_MAX);
+        let cq_fits = !self.flags.contains(SetupFlags::CQSIZE)
+            || self.cq_entries >= 1
+                && (clamp || self.cq_entries <= CQ_ENTRIES_MAX)
+                && self.cq_entries.clamp(1, CQ_ENTRIES_MAX).next_power_of_two()
+                    >= self.entries.clamp(1, SQ_ENTRIES_MAX).next_power_of_two();
+        sq_fits && cq_fits
+    }
+
+    /// About how many bytes the ring takes, in whole pages of 4 KiB.
+    fn memory(&self) -> u64 {
+        let pages = |bytes: u64| bytes.div_ceil(4096) * 4096;
+        let sq = u64::from(self.entries.clamp(1, SQ_ENTRIES_MAX).next_power_of_two());
+        let cq = if self.cq_entries == 0 {
+            2 * sq
+        } else {
+            u64::from(self.cq_entries.min(CQ_ENTRIES_MAX).next_power_of_two())
+        };
+        pages(sq * size_of::<S>() as u64) + pages(cq * size_of::<C>() as u64 + 64)
+    }
+}
+
+impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> fmt::Debug for RingBuilder<S, C, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RingBuilder")
+            .field("entries", &self.entries)
+            .field("cq_entries", &self.cq_entries)
+            .field("flags", &self.flags)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Looks for what denies `io_uring`.
+fn denial(flags: SetupFlags) -> Denial {
+    let sysctl = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled");
+    match sysctl.as_deref().map(str::trim) {
+        Ok("2") => Denial::SysctlForAll,
+        Ok("1") => Denial::SysctlForUnprivileged,
+        // The sysctl came with Linux 6.6.
+        Err(_) if flags.contains(SetupFlags::SQPOLL) => Denial::PollingOrFilter,
+        _ => Denial::Filter,
+    }
+}
+
+/// Keeps the queues' memory out of children of `fork(2)`.
+fn keep_from_children(core: &Core) -> Result<(), Errno> {
+    // SAFETY: the ring is live, so these are its mappings.
+    let (sq, cq) = unsafe {
+        (
+            &raw const (*core.as_ptr()).sq,
+            &raw const (*core.as_ptr()).cq,
+        )
+    };
+    // SAFETY: as above.
+    let mappings = unsafe {
+        [
+            ((*sq).sqes.cast::<libc::c_void>(), (*sq).sqes_sz as usize),
+            ((*sq).ring_ptr, (*sq).ring_sz),
+            // The same as the one before where the kernel maps both queues at once; advice may be repeated.
+            ((*cq).ring_ptr, (*cq).ring_sz),
+        ]
+    };
+    for (start, length) in mappings {
+        // SAFETY: the advice touches no byte of the mapping; it concerns children only.
+        if unsafe { libc::madvise(start, length, libc::MADV_DONTFORK) } != 0 {
+            return Err(Errno::last());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! What the parts of one ring share: liburing's structure and what the enter call needs.
+
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::mem::offset_of;
+use std::sync::atomic::AtomicU32;
+
+use ring_io_sys as sys;
+
+use crate::backend;
+
+/// The ring, at an address that never changes while it lives.
+///
+/// # Invariants
+///
+/// 1. `raw` was filled by [`backend::init`] and the ring is live: its descriptor is open and the
+///    memory that `raw` points at is mapped until `self` is dropped.
+/// 2. The atomics that `raw` points at lie in that memory, aligned, and are only accessed atomically
+///    on this side, but for `sq.ring_mask`-like copies, which are constant.
+/// 3. While a queue half or a registrar exists, no field of `raw` or of `enter` changes, except that
+///    the one submission half stores to `sq.sqe_tail`. All other changes take `&mut Ring`.
+/// 4. There is at most one submission half and one completion half at a time.
+#[repr(C)]
+pub(crate) struct Core {
+    // First, so that a pointer to the core is a pointer to the `struct io_uring` that C knows.
+    raw: UnsafeCell<sys::io_uring>,
+    enter: UnsafeCell<EnterWord>,
+}
+
+const _: () = assert!(offset_of!(Core, raw) == 0);
+
+/// The flags that every enter call of a ring carries, and in the top bit
+/// whether the ring is of a kind that needs more than the common path.
+///
+/// One word, so that the common path tests one thing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EnterWord(u32);
+
+impl EnterWord {
+    /// Not a flag of the kernel: `SQPOLL` or `IOPOLL` is set.
+    const RARE: u32 = 1 << 31;
+
+    fn of(raw: &sys::io_uring) -> Self {
+        let flags = u32::from(raw.int_flags)
+            & (sys::IORING_ENTER_REGISTERED_RING | sys::IORING_ENTER_NO_IOWAIT);
+        let rare = raw.flags & (sys::IORING_SETUP_SQPOLL | sys::IORING_SETUP_IOPOLL) != 0;
+        Self(flags | if rare { Self::RARE } else { 0 })
+    }
+
+    #[inline(always)]
+    pub(crate) const fn flags(self) -> u32 {
+        self.0 & !Self::RARE
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_rare(self) -> bool {
+        self.0 & Self::RARE != 0
+    }
+}
+
+// SAFETY: a ring's descriptor and memory belong to the process, not to a thread. What is shared
+// mutably is accessed atomically (2) or by one half only (3, 4). Rings that the kernel ties to one
+// thread are kept there by the mode parameter of the types that hold a core.
+unsafe impl Send for Core {}
+// SAFETY: as above.
+unsafe impl Sync for Core {}
+
+impl Core {
+    /// Takes over a ring.
+    ///
+    /// # Safety
+    ///
+    /// `raw` was filled by [`backend::init`], and nobody else tears it down.
+    pub(crate) unsafe fn new(raw: sys::io_uring) -> Self {
+        let enter = EnterWord::of(&raw);
+        Self {
+            raw: UnsafeCell::new(raw),
+            enter: UnsafeCell::new(enter),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn as_ptr(&self) -> *mut sys::io_uring {
+        self.raw.get()
+    }
+
+    #[inline(always)]
+    pub(crate) fn enter_word(&self) -> EnterWord {
+        // SAFETY: nobody changes the word while `self` is shared (3).
+        unsafe { *self.enter.get() }
+    }
+
+    /// Computes the enter word anew, after C or `&mut Ring` changed the ring.
+    pub(crate) fn refresh(&mut self) {
+        *self.enter.get_mut() = EnterWord::of(self.raw.get_mut());
+    }
+
+    #[inline(always)]
+    pub(crate) fn enter_fd(&self) -> i32 {
+        // SAFETY: the field is constant while `self` is shared (3).
+        unsafe { (*self.as_ptr()).enter_ring_fd }
+    }
+
+    pub(crate) fn ring_fd(&self) -> i32 {
+        // SAFETY: as above.
+        unsafe { (*self.as_ptr()).ring_fd }
+    }
+
+    pub(crate) fn setup_flags(&self) -> u32 {
+        // SAFETY: as above.
+        unsafe { (*self.as_ptr()).flags }
+    }
+
+    pub(crate) fn features(&self) -> u32 {
+        // SAFETY: as above.
+        unsafe { (*self.as_ptr()).features }
+    }
+
+    pub(crate) fn sq_entries(&self) -> u32 {
+        // SAFETY: as above.
+        unsafe { (*self.as_ptr()).sq.ring_entries }
+    }
+
+    pub(crate) fn cq_entries(&self) -> u32 {
+        // SAFETY: as above.
+        unsafe { (*self.as_ptr()).cq.ring_entries }
+    }
+
+    /// `sq.head`: how many entries the kernel has taken, modulo 2^32. It alone stores.
+    #[inline(always)]
+    pub(crate) fn sq_head(&self) -> &AtomicU32 {
+        // SAFETY: mapped and aligned (1, 2), for as long as `self` lives.
+        unsafe { AtomicU32::from_ptr((*self.as_ptr()).sq.khead) }
+    }
+
+    /// `sq.flags`: `IORING_SQ_*`, stored by the kernel.
+    #[inline(always)]
+    pub(crate) fn sq_flags(&self) -> &AtomicU32 {
+        // SAFETY: as above.
+        unsafe { AtomicU32::from_ptr((*self.as_ptr()).sq.kflags) }
+    }
+
+    /// `sq.dropped`: entries with an invalid index, counted by the kernel.
+    pub(crate) fn sq_dropped(&self) -> &AtomicU32 {
+        // SAFETY: as above.
+        unsafe { AtomicU32::from_ptr((*self.as_ptr()).sq.kdropped) }
+    }
+
+    /// `cq.head`: how many completions were reaped, modulo 2^32. The completion half alone stores.
+    #[inline(always)]
+    pub(crate) fn cq_head(&self) -> &AtomicU32 {
+        // SAFETY: as above.
+        unsafe { AtomicU32::from_ptr((*self.as_ptr()).cq.khead) }
+    }
+
+    /// `cq.tail`: how many completions the kernel has written, modulo 2^32. It alone stores.
+    #[inline(always)]
+    pub(crate) fn cq_tail(&self) -> &AtomicU32 {
+        // SAFETY: as above.
+        unsafe { AtomicU32::from_ptr((*self.as_ptr()).cq.ktail) }
+    }
+
+    /// `cq.overflow`: completions that the kernel had to drop, counted by it.
+    pub(crate) fn cq_overflow(&self) -> &AtomicU32 {
+        // SAFETY: as above.
+        unsafe { AtomicU32::from_ptr((*self.as_ptr()).cq.koverflow) }
+    }
+
+    /// `cq.flags`: `IORING_CQ_*`, stored by this side. Absent before Linux 5.8.
+    pub(crate) fn cq_flags(&self) -> Option<&AtomicU32> {
+        // SAFETY: as above, unless it is null.
+        unsafe {
+            let flags = (*self.as_ptr()).cq.kflags;
+            (!flags.is_null()).then(|| AtomicU32::from_ptr(flags))
+        }
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        // Unmapping comes before closing: measured, the kernel goes on writing to buffers of a ring
+        // that was closed while a mapping of it was left.
+        //
+        // SAFETY: the ring is live (1), and nobody can use it after this.
+        unsafe { backend::exit(self.raw.get_mut()) }
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("ring_fd", &self.ring_fd())
+            .field("enter_fd", &self.enter_fd())
+            .field("sq_entries", &self.sq_entries())
+            .field("cq_entries", &self.cq_entries())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,137 @@
+//! Why a ring could not be made, in words that say what to do.
+
+use std::fmt;
+use std::io;
+
+use crate::errno::Errno;
+use crate::flags::SetupFlags;
+use crate::limits::Limit;
+
+/// Why a ring could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// `EPERM`: this process may not use `io_uring`.
+    #[error("io_uring_setup is denied (EPERM): {0}")]
+    Denied(Denial),
+    /// `ENOSYS`: the kernel has no `io_uring`, or a seccomp filter says so.
+    #[error(
+        "io_uring_setup does not exist here (ENOSYS): the kernel is older than Linux 5.1 or built without CONFIG_IO_URING, or a seccomp filter hides the call; use a newer kernel, or allow io_uring_setup, io_uring_enter and io_uring_register in the filter"
+    )]
+    Missing,
+    /// `ENOMEM`: the ring's memory may not be locked, or there is none.
+    #[error(
+        "not enough memory for the ring (ENOMEM): it needs about {needed} bytes, RLIMIT_MEMLOCK is {limit}, and rings that were just closed may still count; make a smaller ring, raise the limit (ulimit -l), or run with CAP_IPC_LOCK"
+    )]
+    Memory {
+        /// About how many bytes the ring takes.
+        needed: u64,
+        /// The soft limit in bytes; it binds unprivileged users.
+        limit: Limit,
+    },
+    /// `EMFILE`: the process has as many descriptors open as it may.
+    #[error(
+        "no descriptor is left for the ring (EMFILE): RLIMIT_NOFILE is {limit}; close files, or raise the limit (ulimit -n)"
+    )]
+    OpenFiles {
+        /// The soft limit on open files.
+        limit: Limit,
+    },
+    /// `ENFILE`: the whole system has as many files open as it may.
+    #[error(
+        "no file is left for the ring on the whole system (ENFILE); see the sysctl fs.file-max"
+    )]
+    SystemFiles,
+    /// `EINVAL`: the queue sizes are not possible.
+    #[error(
+        "a ring of {sq} submission and {cq} completion entries is not possible (EINVAL): a submission queue holds 1 to 32768, a completion queue at least as many and at most 65536; choose sizes in these ranges, or ask for clamp"
+    )]
+    Size {
+        /// Entries of the submission queue that were asked for.
+        sq: u32,
+        /// Entries of the completion queue that were asked for, `0` when left to the kernel.
+        cq: u32,
+    },
+    /// `EINVAL`: this kernel does not know these flags; it was asked about each.
+    #[error("this kernel does not know {} (EINVAL); leave it out, or use a newer kernel", Names(*.0))]
+    UnknownFlags(SetupFlags),
+    /// `EINVAL`: the kernel knows each flag and refuses them together.
+    #[error("the kernel refuses these setup flags together (EINVAL): {}; see io_uring_setup(2)", Names(*.0))]
+    Combination(SetupFlags),
+    /// Any other number, with its meaning in `io_uring_setup(2)`.
+    #[error("io_uring_setup failed: {0}")]
+    Other(Errno),
+}
+
+/// What denies `io_uring` to this process, as far as it can be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Denial {
+    /// The sysctl `kernel.io_uring_disabled` is `2`: nobody may.
+    SysctlForAll,
+    /// The sysctl `kernel.io_uring_disabled` is `1`: only with `CAP_SYS_ADMIN` or in the group of `kernel.io_uring_group`.
+    SysctlForUnprivileged,
+    /// The sysctl does not forbid it: a seccomp filter (a container's, a service's) or a security module does.
+    Filter,
+    /// `SQPOLL` was asked for, and a kernel before 5.11 grants it to `CAP_SYS_ADMIN` only; or as [`Filter`](Self::Filter).
+    PollingOrFilter,
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SysctlForAll => "the sysctl kernel.io_uring_disabled is 2, which forbids it to everybody; set it to 0",
+            Self::SysctlForUnprivileged => {
+                "the sysctl kernel.io_uring_disabled is 1, which forbids it to unprivileged users; set it to 0, or add the user to the group of kernel.io_uring_group"
+            }
+            Self::Filter => {
+                "the sysctl kernel.io_uring_disabled does not forbid it, so a seccomp filter or a security module does; in a container, allow io_uring_setup, io_uring_enter and io_uring_register in its seccomp profile"
+            }
+            Self::PollingOrFilter => {
+                "a kernel before 5.11 grants SQPOLL to CAP_SYS_ADMIN only; otherwise a seccomp filter or a security module forbids it; try without SQPOLL, or allow io_uring_setup, io_uring_enter and io_uring_register in the filter"
+            }
+        })
+    }
+}
+
+/// Flags by the kernel's names.
+struct Names(SetupFlags);
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        let mut named = SetupFlags::empty();
+        for (name, flag) in self.0.iter_names() {
+            write!(f, "{separator}IORING_SETUP_{name}")?;
+            separator = ", ";
+            named |= flag;
+        }
+        let unnamed = self.0.bits() & !named.bits();
+        if unnamed != 0 {
+            write!(f, "{separator}{unnamed:#x}")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl SetupError {
+    /// The kernel's number.
+    pub const fn errno(&self) -> Errno {
+        Errno::from_raw(match self {
+            Self::Denied(_) => libc::EPERM,
+            Self::Missing => libc::ENOSYS,
+            Self::Memory { .. } => libc::ENOMEM,
+            Self::OpenFiles { .. } => libc::EMFILE,
+            Self::SystemFiles => libc::ENFILE,
+            Self::Size { .. } | Self::UnknownFlags(_) | Self::Combination(_) => libc::EINVAL,
+            Self::Other(errno) => errno.raw(),
+        })
+    }
+}
+
+impl From<SetupError> for io::Error {
+    fn from(error: SetupError) -> Self {
+        error.errno().into()
+    }
+}

@@ -1,0 +1,102 @@
+//! Why the kernel did not register something.
+
+use std::io;
+
+use crate::errno::Errno;
+use crate::limits::{self, Limit};
+
+/// Why a registration failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// `EBUSY`: something of this kind is registered already, or the table is full.
+    #[error("something of this kind is registered with the ring already; unregister it first")]
+    AlreadyRegistered,
+    /// `ENXIO`: nothing of this kind is registered.
+    #[error("nothing of this kind is registered with the ring")]
+    NotRegistered,
+    /// `EMFILE`: more files than the process may have open, or than the kernel takes.
+    #[error(
+        "too many files to register: {asked} were asked for and RLIMIT_NOFILE is {limit}; register fewer, or raise the limit (ulimit -n)"
+    )]
+    TooManyFiles {
+        /// How many files were to be registered.
+        asked: usize,
+        /// The soft limit on open files.
+        limit: Limit,
+    },
+    /// `ENOMEM`: the memory may not be locked, or there is none.
+    #[error(
+        "not enough memory that may be locked: {needed} bytes were to be registered and RLIMIT_MEMLOCK is {limit}; register less, raise the limit (ulimit -l), or run with CAP_IPC_LOCK"
+    )]
+    LockedMemory {
+        /// Bytes that were to be registered; earlier registrations and rings count against the limit too.
+        needed: usize,
+        /// The soft limit in bytes.
+        limit: Limit,
+    },
+    /// More items than the kernel's 32-bit counts can name; nothing was asked of it.
+    #[error("{count} items are more than one call can register")]
+    TooMany {
+        /// How many there were.
+        count: usize,
+    },
+    /// `EEXIST`: a ring made for one thread was used on another, or the thing is registered already.
+    #[error("the ring belongs to another thread, or this is registered already")]
+    Exists,
+    /// Any other number, with its meaning in `io_uring_register(2)`.
+    #[error("io_uring_register failed: {0}")]
+    Other(Errno),
+}
+
+impl RegisterError {
+    pub(crate) fn from_errno(errno: Errno) -> Self {
+        match errno.raw() {
+            libc::EBUSY => Self::AlreadyRegistered,
+            libc::ENXIO => Self::NotRegistered,
+            libc::EEXIST => Self::Exists,
+            _ => Self::Other(errno),
+        }
+    }
+
+    /// For `asked` files.
+    pub(crate) fn of_files(self, asked: usize) -> Self {
+        match self {
+            Self::Other(errno) if errno.raw() == libc::EMFILE => Self::TooManyFiles {
+                asked,
+                limit: limits::open_files(),
+            },
+            other => other,
+        }
+    }
+
+    /// For `needed` bytes.
+    pub(crate) fn of_memory(self, needed: usize) -> Self {
+        match self {
+            Self::Other(errno) if errno.raw() == libc::ENOMEM => Self::LockedMemory {
+                needed,
+                limit: limits::locked_memory(),
+            },
+            other => other,
+        }
+    }
+
+    /// The kernel's number.
+    pub const fn errno(&self) -> Errno {
+        match self {
+            Self::AlreadyRegistered => Errno::from_raw(libc::EBUSY),
+            Self::NotRegistered => Errno::from_raw(libc::ENXIO),
+            Self::TooManyFiles { .. } => Errno::from_raw(libc::EMFILE),
+            Self::LockedMemory { .. } => Errno::from_raw(libc::ENOMEM),
+            Self::TooMany { .. } => Errno::from_raw(libc::EINVAL),
+            Self::Exists => Errno::from_raw(libc::EEXIST),
+            Self::Other(errno) => *errno,
+        }
+    }
+}
+
+impl From<RegisterError> for io::Error {
+    fn from(error: RegisterError) -> Self {
+        error.errno().into()
+    }
+}

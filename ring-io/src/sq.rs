@@ -1,0 +1,441 @@
+//! Submission queue: the producer side of one ring.
+//!
+//! This module moves `tail`; the kernel reads the entries and moves `head`.
+//! Nothing here waits and nothing knows an operation: entering the kernel is
+//! `enter`'s business, operations are `ring-io-ops`'s.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use ring_io_sys as sys;
+
+use crate::core::Core;
+use crate::enter::{self, EnterError, Submitted};
+use crate::mode::{AnyThread, ThreadMode};
+use crate::sqe::{Prepare, SafeToPush, Sqe, SubmissionEntry};
+
+/// The queue had no room; the rejected request is handed back.
+///
+/// Submit, so that the kernel takes what is queued, then push again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("submission queue is full; submit, then push again")]
+pub struct QueueFull<T>(pub T);
+
+/// Producer side of one ring's submission queue.
+///
+/// [`Ring::sq`](crate::Ring::sq) and [`Ring::split`](crate::Ring::split) lend one;
+/// [`Ring::into_split`](crate::Ring::into_split) gives one away that keeps the ring alive and may live
+/// on another thread than the completion half.
+///
+/// # When the kernel sees an entry
+///
+/// A push writes into the queue's memory and moves a tail that only this value knows. The kernel may
+/// take the entry after [`publish`](Self::publish), a submit, or when this value is dropped, and not
+/// before. On a ring with `SQPOLL` it takes published entries by itself; on others, at a submit.
+/// Forgetting this value forgets what was pushed and not published.
+///
+/// # Invariants
+///
+/// 1. `core` is the live ring that all pointers here point into; `'r` or `owner` keeps it alive.
+/// 2. The kernel alone stores to `head`; this value alone stores to `kernel_tail` and to the entries
+///    from `kernel_tail` up to `tail`.
+/// 3. `entries` points at `mask + 1` entries of type `S`, a power of two.
+/// 4. `limit - tail <= mask + 1`, counted modulo 2^32, where `limit` is a head that was seen, plus
+///    `mask + 1`: the slots from `tail` up to `limit` are free.
+/// 5. `published` is what `kernel_tail` holds, and at most as far as `tail`.
+pub struct SubmissionQueue<'r, S: SubmissionEntry = Sqe, M: ThreadMode = AnyThread> {
+    tail: u32,
+    limit: u32,
+    published: u32,
+    mask: u32,
+    entries: NonNull<S>,
+    head: NonNull<AtomicU32>,
+    kernel_tail: NonNull<AtomicU32>,
+    core: NonNull<Core>,
+    owner: Option<Arc<Core>>,
+    _borrow: PhantomData<(&'r Core, M)>,
+}
+
+// SAFETY: the queue is the only producer (2), and the memory belongs to the process (1). Rings whose
+// kernel side is bound to a thread have `M = OneThread`, which is not `Send`.
+unsafe impl<S: SubmissionEntry, M: ThreadMode + Send> Send for SubmissionQueue<'_, S, M> {}
+// SAFETY: through a shared reference only `head` is loaded, atomically.
+unsafe impl<S: SubmissionEntry, M: ThreadMode + Send> Sync for SubmissionQueue<'_, S, M> {}
+
+impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
+    /// A half that starts where the ring's structure says the last one, or C, has stopped.
+    ///
+    /// # Safety
+    ///
+    /// - `core` lives for `'r`, or as long as `owner`, which then is the same ring.
+    /// - The ring's entries are of type `S`.
+    /// - No other submission half of the ring exists, nor does C use its submission queue.
+    #[inline(always)]
+    pub(crate) unsafe fn new(core: &Core, owner: Option<Arc<Core>>) -> Self {
+        let raw = core.as_ptr();
+        // SAFETY: the ring is live and nobody else touches its submission side.
+        unsafe {
+            let sq = &raw const (*raw).sq;
+            let tail = (*sq).sqe_tail;
+            let mask = (*sq).ring_mask;
+            // Acquire: pairs with the kernel's release of the head; its reads of the freed entries are over.
+            let limit = core
+                .sq_head()
+                .load(Acquire)
+                .wrapping_add(mask)
+                .wrapping_add(1);
+            Self {
+                tail,
+                limit,
+                // C may have taken entries and not flushed them: then the kernel's tail lags behind.
+                published: tail,
+                mask,
+                entries: NonNull::new_unchecked((*sq).sqes.cast()),
+                head: NonNull::new_unchecked((*sq).khead.cast()),
+                kernel_tail: NonNull::new_unchecked((*sq).ktail.cast()),
+                core: NonNull::from(core),
+                owner,
+                _borrow: PhantomData,
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn core(&self) -> &Core {
+        // SAFETY: the ring is alive (1).
+        unsafe { self.core.as_ref() }
+    }
+
+    #[inline(always)]
+    fn head(&self) -> &AtomicU32 {
+        // SAFETY: points into the live ring (1).
+        unsafe { self.head.as_ref() }
+    }
+
+    /// How many entries the queue holds when it is full: a power of two.
+    pub const fn capacity(&self) -> u32 {
+        self.mask + 1
+    }
+
+    /// How many entries were pushed that the kernel has not taken.
+    #[doc(alias("io_uring_sq_ready", "len"))]
+    pub fn prepared(&self) -> u32 {
+        // Acquire: as in `refresh`; a caller may conclude from the number that entries were read.
+        self.tail.wrapping_sub(self.head().load(Acquire))
+    }
+
+    /// How many entries can be pushed now.
+    #[doc(alias("io_uring_sq_space_left", "available"))]
+    pub fn space_left(&self) -> u32 {
+        self.capacity() - self.prepared()
+    }
+
+    /// Whether a push would fail now.
+    pub fn is_full(&self) -> bool {
+        self.space_left() == 0
+    }
+
+    /// Whether the kernel has taken everything that was pushed.
+    pub fn is_empty(&self) -> bool {
+        self.prepared() == 0
+    }
+
+    /// Looks at the kernel's head again, and answers how many slots are free.
+    //
+    // Takes values, not `&mut self`: a queue that lives in registers stays there.
+    #[cold]
+    #[inline(never)]
+    fn refreshed_limit(head: &AtomicU32, mask: u32) -> u32 {
+        // Acquire: pairs with the kernel's release of the head; its reads of the freed entries are over.
+        head.load(Acquire).wrapping_add(mask).wrapping_add(1)
+    }
+
+    /// Whether `n` slots are free, looking at the kernel's head only if it seems not so.
+    #[inline(always)]
+    fn has_room(&mut self, n: u32) -> bool {
+        if self.limit.wrapping_sub(self.tail) >= n {
+            return true;
+        }
+        self.limit = Self::refreshed_limit(self.head(), self.mask);
+        self.limit.wrapping_sub(self.tail) >= n
+    }
+
+    /// The slot `offset` behind the tail.
+    #[inline(always)]
+    fn slot(&self, offset: u32) -> *mut S {
+        let index = self.tail.wrapping_add(offset) & self.mask;
+        // SAFETY: `index <= mask`, so the entry is one of those that `entries` points at (3).
+        unsafe { self.entries.as_ptr().add(index as usize) }
+    }
+
+    /// Pushes one request.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueFull`] with the request, when there is no room.
+    ///
+    /// # Safety
+    ///
+    /// For the entry that `request` makes:
+    ///
+    /// - Every address in it is valid for what the operation does there, and memory that the kernel
+    ///   writes is not touched otherwise, from now until the request's last completion is reaped (the
+    ///   one without [`CqeFlags::MORE`](crate::CqeFlags::MORE)). Where the operation's documentation
+    ///   says that the kernel is done with an address at submission, until then.
+    /// - A descriptor in it is open until the entry is submitted, and closing it is the caller's right
+    ///   if the operation closes it.
+    /// - Dropping or closing the ring does not end this: the kernel may go on writing for a while. Reap
+    ///   everything first, or leak what was lent.
+    #[inline(always)]
+    pub unsafe fn push<P: Prepare<S>>(&mut self, request: P) -> Result<(), QueueFull<P>> {
+        if !self.has_room(1) {
+            return Err(QueueFull(request));
+        }
+        // SAFETY: the slot is free (4) and ours to write (2).
+        unsafe { self.slot(0).write(request.prepare()) };
+        self.tail = self.tail.wrapping_add(1);
+        Ok(())
+    }
+
+    /// Pushes one request that lends nothing to the kernel.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueFull`] with the request, when there is no room.
+    #[inline(always)]
+    pub fn push_safe<P: Prepare<S> + SafeToPush>(
+        &mut self,
+        request: P,
+    ) -> Result<(), QueueFull<P>> {
+        // SAFETY: the entry holds no address and closes nothing, as `SafeToPush` promises.
+        unsafe { self.push(request) }
+    }
+
+    /// Pushes an entry that asks for nothing and completes with `user_data`.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueFull`] when there is no room.
+    #[doc(alias = "io_uring_prep_nop")]
+    #[inline(always)]
+    pub fn push_nop(&mut self, user_data: u64) -> Result<(), QueueFull<()>> {
+        let mut sqe = Sqe::new();
+        sqe.set_user_data(user_data);
+        // SAFETY: the kernel reads a cleared entry as "do nothing".
+        unsafe { self.push(sqe) }.map_err(|_| QueueFull(()))
+    }
+
+    /// Pushes one entry that `fill` makes in place, out of a cleared one.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueFull`] when there is no room; `fill` is not called then.
+    ///
+    /// # Panics
+    ///
+    /// When `fill` does; nothing is pushed then.
+    ///
+    /// # Safety
+    ///
+    /// As [`push`](Self::push), for the entry that `fill` leaves.
+    #[doc(alias = "io_uring_get_sqe")]
+    #[inline(always)]
+    pub unsafe fn push_with(&mut self, fill: impl FnOnce(&mut S)) -> Result<(), QueueFull<()>> {
+        if !self.has_room(1) {
+            return Err(QueueFull(()));
+        }
+        let slot = self.slot(0);
+        // SAFETY: the slot is free (4) and ours to write (2); it is whole before a reference to it is made.
+        unsafe {
+            slot.write(S::from(Sqe::new()));
+            fill(&mut *slot);
+        }
+        self.tail = self.tail.wrapping_add(1);
+        Ok(())
+    }
+
+    /// Takes a slot, cleared, to be filled in place by later code.
+    ///
+    /// The entry counts as pushed from now on; left as it is, the kernel does nothing and completes it.
+    /// `None` when there is no room.
+    ///
+    /// # Safety
+    ///
+    /// As [`push`](Self::push), for what the slot holds when it is published.
+    #[doc(alias = "io_uring_get_sqe")]
+    #[inline(always)]
+    pub unsafe fn get_sqe(&mut self) -> Option<&mut S> {
+        if !self.has_room(1) {
+            return None;
+        }
+        let slot = self.slot(0);
+        self.tail = self.tail.wrapping_add(1);
+        // SAFETY: the slot was free (4) and is ours (2) until it is published, which takes `&mut self`.
+        unsafe {
+            slot.write(S::from(Sqe::new()));
+            Some(&mut *slot)
+        }
+    }
+
+    /// Pushes `n` requests, or none: a chain of linked entries is not cut.
+    ///
+    /// `request(i)` makes the one of place `i`, in order. One check for room and one step of the tail
+    /// serve the whole batch: filling costs a quarter fewer instructions than pushing one by one.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueFull`] when there is room for fewer than `n`; `request` is not called then. A batch
+    /// larger than [`capacity`](Self::capacity) never fits.
+    ///
+    /// # Panics
+    ///
+    /// When `request` does; nothing is pushed then.
+    ///
+    /// # Safety
+    ///
+    /// As [`push`](Self::push), for each entry.
+    #[inline(always)]
+    pub unsafe fn push_batch<P: Prepare<S>>(
+        &mut self,
+        n: u32,
+        mut request: impl FnMut(u32) -> P,
+    ) -> Result<(), QueueFull<()>> {
+        if !self.has_room(n) {
+            return Err(QueueFull(()));
+        }
+        // Two runs, split where the queue wraps, so that the inner loop only steps a pointer.
+        let first = n.min(self.mask + 1 - (self.tail & self.mask));
+        let mut slot = self.slot(0);
+        for i in 0..first {
+            // SAFETY: of the `n` free slots (4) these lie before the wrap.
+            unsafe {
+                slot.write(request(i).prepare());
+                slot = slot.add(1);
+            }
+        }
+        let mut slot = self.entries.as_ptr();
+        for i in first..n {
+            // SAFETY: of the `n` free slots (4) these lie behind the wrap.
+            unsafe {
+                slot.write(request(i).prepare());
+                slot = slot.add(1);
+            }
+        }
+        self.tail = self.tail.wrapping_add(n);
+        Ok(())
+    }
+
+    /// Pushes copies of `requests`, or of none of them.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueFull`] when not all of them fit.
+    ///
+    /// # Safety
+    ///
+    /// As [`push`](Self::push), for each entry.
+    #[inline]
+    pub unsafe fn push_slice<P: Prepare<S>>(
+        &mut self,
+        requests: &[P],
+    ) -> Result<(), QueueFull<()>> {
+        let n = u32::try_from(requests.len()).map_err(|_| QueueFull(()))?;
+        // SAFETY: the caller vouches for each request.
+        unsafe { self.push_batch(n, |i| &requests[i as usize]) }
+    }
+
+    /// Lets the kernel see everything that was pushed, without entering it.
+    #[doc(alias = "io_uring_flush_sq")]
+    #[inline(always)]
+    pub fn publish(&mut self) {
+        if self.published == self.tail {
+            return;
+        }
+        debug_assert!(
+            self.tail.wrapping_sub(self.published) <= self.capacity(),
+            "more published than there are slots"
+        );
+        self.publish_tail();
+    }
+
+    #[inline(always)]
+    fn publish_tail(&mut self) {
+        // The structure's tail comes first, so that a later half, or C on the same ring, starts from it.
+        //
+        // SAFETY: the field is this half's alone (2), and the ring is alive (1).
+        unsafe { (*self.core().as_ptr()).sq.sqe_tail = self.tail };
+        // Release: pairs with the kernel's acquire of the tail; the entries written above are visible to it.
+        //
+        // SAFETY: points into the live ring (1).
+        unsafe { self.kernel_tail.as_ref() }.store(self.tail, Release);
+        self.published = self.tail;
+    }
+
+    /// Publishes and hands everything to the kernel, without waiting for completions.
+    ///
+    /// On a ring with `SQPOLL` the kernel's thread is woken if it sleeps; it takes the entries later.
+    /// Completions that overflowed the queue are moved into it on the way.
+    ///
+    /// # Errors
+    ///
+    /// [`EnterError`]; what was pushed stays in the queue and is submitted by the next call.
+    #[doc(alias = "io_uring_submit")]
+    #[inline(always)]
+    pub fn submit(&mut self) -> Result<Submitted, EnterError> {
+        self.publish_tail();
+        enter::submit(self.core(), self.tail, 0)
+    }
+
+    /// Publishes, hands everything to the kernel, and waits until `wait_for` completions that are not
+    /// reaped yet stand in the completion queue.
+    ///
+    /// One system call in the common case. A signal does not end the wait: it goes on until the
+    /// completions are there. More than the completion queue can hold is waited for as that many.
+    ///
+    /// The wait does not begin when the kernel refused an entry on the way, see [`Submitted::left`].
+    ///
+    /// # Errors
+    ///
+    /// [`EnterError`]; what was pushed stays in the queue and is submitted by the next call.
+    #[doc(alias = "io_uring_submit_and_wait")]
+    #[inline(always)]
+    pub fn submit_and_wait(&mut self, wait_for: u32) -> Result<Submitted, EnterError> {
+        self.publish_tail();
+        enter::submit(self.core(), self.tail, wait_for)
+    }
+
+    /// Whether the kernel's polling thread sleeps and a submit would wake it; only with `SQPOLL`.
+    #[doc(alias = "IORING_SQ_NEED_WAKEUP")]
+    pub fn needs_wakeup(&self) -> bool {
+        // Relaxed: a hint to the caller; `submit` orders its own look.
+        self.core().sq_flags().load(Relaxed) & sys::IORING_SQ_NEED_WAKEUP != 0
+    }
+
+    /// How many entries the kernel dropped because their index was invalid; zero on every ring of this crate.
+    pub fn dropped(&self) -> u32 {
+        // Relaxed: a counter.
+        self.core().sq_dropped().load(Relaxed)
+    }
+}
+
+impl<S: SubmissionEntry, M: ThreadMode> Drop for SubmissionQueue<'_, S, M> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.publish();
+    }
+}
+
+impl<S: SubmissionEntry, M: ThreadMode> fmt::Debug for SubmissionQueue<'_, S, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubmissionQueue")
+            .field("capacity", &self.capacity())
+            .field("prepared", &self.prepared())
+            .field("unpublished", &self.tail.wrapping_sub(self.published))
+            .field("owned", &self.owner.is_some())
+            .finish_non_exhaustive()
+    }
+}
