@@ -258,7 +258,8 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
     #[inline]
     pub fn wait(&mut self, n: u32) -> Result<u32, EnterError> {
         if self.ready() < n {
-            enter::wait_until(self.core(), Target::of(self.core(), n), None)?;
+            enter::wait_until(self.core(), Target::of(self.core(), n), None)
+                .map_err(EnterError::from_errno)?;
         }
         Ok(self.ready())
     }
@@ -276,7 +277,8 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
         if self.ready() < n {
             // A time that the clock cannot name is never over.
             let deadline = Instant::now().checked_add(timeout);
-            enter::wait_until(self.core(), Target::of(self.core(), n), deadline)?;
+            enter::wait_until(self.core(), Target::of(self.core(), n), deadline)
+                .map_err(EnterError::from_errno)?;
         }
         Ok(self.ready())
     }

@@ -89,7 +89,8 @@ pub enum EnterError {
 }
 
 impl EnterError {
-    fn from_errno(errno: Errno) -> Self {
+    #[cold]
+    pub(crate) fn from_errno(errno: Errno) -> Self {
         match errno.raw() {
             libc::EAGAIN => Self::Again,
             libc::EBUSY => Self::Busy,
@@ -121,55 +122,14 @@ impl From<EnterError> for io::Error {
     }
 }
 
-/// Submits what lies between the kernel's head and the published tail, and waits until `wait_for` more
-/// completions than now are reaped stand in the queue.
+/// Submits what lies between the kernel's head and the published tail, and waits for nothing.
 #[inline(always)]
-pub(crate) fn submit(core: &Core, tail: u32, wait_for: u32) -> Result<Submitted, EnterError> {
-    // Relaxed: only a number is wanted; nothing that the kernel wrote is read on its account.
-    let to_submit = tail.wrapping_sub(core.sq_head().load(Relaxed));
+pub(crate) fn submit(core: &Core, tail: u32) -> Result<Submitted, EnterError> {
+    let to_submit = to_submit(core, tail);
     let word = core.enter_word();
     if word.is_rare() {
-        return submit_rare(core, to_submit, wait_for);
+        return outcome(to_submit, submit_rare(core, to_submit, 0));
     }
-    if wait_for == 0 {
-        return submit_only(core, word.flags(), to_submit);
-    }
-    // Where the queue's tail has to be. The kernel counts in the same way: from the head, at the call.
-    // Relaxed: the completion half's store may come late, and then the wait is merely shorter.
-    let target = core.cq_head().load(Relaxed).wrapping_add(wait_for);
-    // SAFETY: no argument is passed.
-    let result = unsafe {
-        enter(
-            core.enter_fd(),
-            to_submit,
-            wait_for,
-            word.flags() | sys::IORING_ENTER_GETEVENTS,
-            ptr::null(),
-            0,
-        )
-    };
-    // A count says nothing of the wait: a signal that came behind the submission ends it unseen.
-    // Acquire: pairs with the kernel's release of the tail; whoever saw it may read the entries.
-    if result as u32 == to_submit && core.cq_tail().load(Acquire).wrapping_sub(target) as i32 >= 0 {
-        return Ok(Submitted {
-            count: to_submit,
-            left: 0,
-        });
-    }
-    resume(
-        core,
-        to_submit,
-        Some(Target {
-            tail: target,
-            count: wait_for,
-        }),
-        result,
-    )
-}
-
-/// A submit that waits for nothing.
-#[inline(always)]
-fn submit_only(core: &Core, flags: u32, to_submit: u32) -> Result<Submitted, EnterError> {
     // Relaxed: a bit that comes late is seen by the next call.
     let pending =
         core.sq_flags().load(Relaxed) & (sys::IORING_SQ_CQ_OVERFLOW | sys::IORING_SQ_TASKRUN);
@@ -188,7 +148,7 @@ fn submit_only(core: &Core, flags: u32, to_submit: u32) -> Result<Submitted, Ent
             core.enter_fd(),
             to_submit,
             0,
-            flags | get_events,
+            word.flags() | get_events,
             ptr::null(),
             0,
         )
@@ -199,7 +159,66 @@ fn submit_only(core: &Core, flags: u32, to_submit: u32) -> Result<Submitted, Ent
             left: 0,
         });
     }
-    resume(core, to_submit, None, result)
+    outcome(to_submit, resume(core, to_submit, None, result))
+}
+
+/// Submits in the same way, and waits until `wait_for` completions stand in the queue that are not reaped.
+#[inline(always)]
+pub(crate) fn submit_and_wait(
+    core: &Core,
+    tail: u32,
+    wait_for: u32,
+) -> Result<Submitted, EnterError> {
+    let to_submit = to_submit(core, tail);
+    let word = core.enter_word();
+    if word.is_rare() {
+        return outcome(to_submit, submit_rare(core, to_submit, wait_for));
+    }
+    // Where the queue's tail has to be. The kernel counts in the same way: from the head, at the call.
+    // Relaxed: the completion half's store may come late, and then the wait is merely shorter.
+    let target = core.cq_head().load(Relaxed).wrapping_add(wait_for);
+    let flags = word.flags() | sys::IORING_ENTER_GETEVENTS;
+    // SAFETY: no argument is passed.
+    let result = unsafe { enter(core.enter_fd(), to_submit, wait_for, flags, ptr::null(), 0) };
+    // A count says nothing of the wait: a signal that came behind the submission ends it unseen.
+    // Acquire: pairs with the kernel's release of the tail; whoever saw it may read the entries.
+    if result as u32 == to_submit && core.cq_tail().load(Acquire).wrapping_sub(target) as i32 >= 0 {
+        return Ok(Submitted {
+            count: to_submit,
+            left: 0,
+        });
+    }
+    outcome(
+        to_submit,
+        resume(
+            core,
+            to_submit,
+            Some(Target {
+                tail: target,
+                count: wait_for,
+            }),
+            result,
+        ),
+    )
+}
+
+#[inline(always)]
+fn to_submit(core: &Core, tail: u32) -> u32 {
+    // Relaxed: only a number is wanted; nothing that the kernel wrote is read on its account.
+    tail.wrapping_sub(core.sq_head().load(Relaxed))
+}
+
+/// What the cold paths found, for the caller. They answer in two registers; the larger type is put together
+/// here, where the compiler sees what the caller does with it.
+#[inline(always)]
+fn outcome(to_submit: u32, result: Result<u32, Errno>) -> Result<Submitted, EnterError> {
+    match result {
+        Ok(count) => Ok(Submitted {
+            count,
+            left: to_submit - count,
+        }),
+        Err(errno) => Err(EnterError::from_errno(errno)),
+    }
 }
 
 /// Where the completion queue's tail has to be for a wait to be over.
@@ -248,32 +267,23 @@ impl Target {
 /// What follows an enter call that did not do everything at once.
 #[cold]
 #[inline(never)]
-fn resume(
-    core: &Core,
-    to_submit: u32,
-    wait: Option<Target>,
-    first: i32,
-) -> Result<Submitted, EnterError> {
+fn resume(core: &Core, to_submit: u32, wait: Option<Target>, first: i32) -> Result<u32, Errno> {
     let wait = wait.map(|target| target.clamped(core));
     let mut result = first;
     loop {
         match Errno::check(result) {
-            Ok(count) if count < to_submit => {
-                return Ok(Submitted {
-                    count,
-                    left: to_submit - count,
-                });
-            }
+            // It stopped behind an entry that it refused, and did not wait.
+            Ok(count) if count < to_submit => return Ok(count),
             // The entries are gone; what is left is to wait.
             Ok(count) => {
                 if let Some(target) = wait {
                     wait_until(core, target, None)?;
                 }
-                return Ok(Submitted { count, left: 0 });
+                return Ok(count);
             }
             // Nothing was taken.
             Err(errno) if errno.raw() == libc::EINTR => {}
-            Err(errno) => return Err(EnterError::from_errno(errno)),
+            Err(errno) => return Err(errno),
         }
         let min_complete = wait.map_or(0, |target| target.missing(core));
         let flags = core.enter_word().flags() | sys::IORING_ENTER_GETEVENTS;
@@ -294,13 +304,13 @@ fn resume(
 /// The same for rings with `SQPOLL` or `IOPOLL`.
 #[cold]
 #[inline(never)]
-fn submit_rare(core: &Core, to_submit: u32, wait_for: u32) -> Result<Submitted, EnterError> {
+fn submit_rare(core: &Core, to_submit: u32, wait_for: u32) -> Result<u32, Errno> {
     let wait = (wait_for > 0).then(|| Target::of(core, wait_for));
     let mut flags = core.enter_word().flags();
     if core.setup_flags() & sys::IORING_SETUP_SQPOLL == 0 {
         // IOPOLL: completions appear only while somebody asks for them.
         if to_submit == 0 && wait.is_none() {
-            return Ok(Submitted { count: 0, left: 0 });
+            return Ok(0);
         }
         flags |= sys::IORING_ENTER_GETEVENTS;
         // SAFETY: no argument is passed.
@@ -328,16 +338,13 @@ fn submit_rare(core: &Core, to_submit: u32, wait_for: u32) -> Result<Submitted, 
             Ok(_) => {}
             // The wake-up comes before everything that a signal can cut short.
             Err(errno) if errno.raw() == libc::EINTR => {}
-            Err(errno) => return Err(EnterError::from_errno(errno)),
+            Err(errno) => return Err(errno),
         }
     }
     if let Some(target) = wait {
         wait_until(core, target, None)?;
     }
-    Ok(Submitted {
-        count: to_submit,
-        left: 0,
-    })
+    Ok(to_submit)
 }
 
 /// Waits until the completion queue's tail has come to `target`, or until `deadline`.
@@ -347,7 +354,7 @@ pub(crate) fn wait_until(
     core: &Core,
     target: Target,
     deadline: Option<Instant>,
-) -> Result<bool, EnterError> {
+) -> Result<bool, Errno> {
     let flags = core.enter_word().flags() | sys::IORING_ENTER_GETEVENTS;
     loop {
         if target.is_reached(core) {
@@ -368,7 +375,7 @@ pub(crate) fn wait_until(
             Ok(_) => {}
             Err(errno) if errno.raw() == libc::EINTR => {}
             Err(errno) if errno.raw() == libc::ETIME => return Ok(target.is_reached(core)),
-            Err(errno) => return Err(EnterError::from_errno(errno)),
+            Err(errno) => return Err(errno),
         }
     }
 }

@@ -382,30 +382,30 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
     ///
     /// # Errors
     ///
-    /// [`EnterError`]; what was pushed stays in the queue and is submitted by the next call.
+    /// [`EnterError`]; what the kernel did not take stays in the queue and is submitted by the next call.
     #[doc(alias = "io_uring_submit")]
     #[inline(always)]
     pub fn submit(&mut self) -> Result<Submitted, EnterError> {
         self.publish_tail();
-        enter::submit(self.core(), self.tail, 0)
+        enter::submit(self.core(), self.tail)
     }
 
     /// Publishes, hands everything to the kernel, and waits until `wait_for` completions that are not
     /// reaped yet stand in the completion queue.
     ///
-    /// One system call in the common case. A signal does not end the wait: it goes on until the
+    /// One system call in the common case, also when there is nothing to submit or to wait for. A signal does not end the wait: it goes on until the
     /// completions are there. More than the completion queue can hold is waited for as that many.
     ///
     /// The wait does not begin when the kernel refused an entry on the way, see [`Submitted::left`].
     ///
     /// # Errors
     ///
-    /// [`EnterError`]; what was pushed stays in the queue and is submitted by the next call.
+    /// [`EnterError`]; what the kernel did not take stays in the queue and is submitted by the next call.
     #[doc(alias = "io_uring_submit_and_wait")]
     #[inline(always)]
     pub fn submit_and_wait(&mut self, wait_for: u32) -> Result<Submitted, EnterError> {
         self.publish_tail();
-        enter::submit(self.core(), self.tail, wait_for)
+        enter::submit_and_wait(self.core(), self.tail, wait_for)
     }
 
     /// Whether the kernel's polling thread sleeps and a submit would wake it; only with `SQPOLL`.
