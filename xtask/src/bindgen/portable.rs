@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
+use syn::parse::Parser as _;
 use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, Ident, Item, Stmt, Type, parse_quote};
+use syn::{Attribute, Expr, Ident, Item, Stmt, Type, parse_quote};
 
 /// The condition under which there are functions.
 pub(super) const FUNCTIONS: &str = r#"#[cfg(any(feature = "vendored", feature = "system"))]"#;
@@ -27,7 +28,7 @@ pub(super) fn rewrite(text: &str, from_libc: &[&str]) -> Result<String> {
 
     let libc: Vec<Ident> = from_libc.iter().map(|name| quote::format_ident!("{name}")).collect();
     // Functions alone take them; without a library there are none.
-    let functions: syn::Attribute = syn::parse_str::<syn::ItemUse>(&format!("{FUNCTIONS} use x;"))?.attrs.remove(0);
+    let functions = attribute(FUNCTIONS)?;
     file.items.insert(0, parse_quote!(#functions use libc::{#(#libc),*};));
 
     Fold { anonymous: anonymous_enums(&file.items) }.visit_file_mut(&mut file);
@@ -45,6 +46,12 @@ pub(super) fn rewrite(text: &str, from_libc: &[&str]) -> Result<String> {
         }
     }
     Ok(prettyplease::unparse(&file))
+}
+
+/// Parses `#[attribute]`.
+pub(super) fn attribute(text: &str) -> Result<Attribute> {
+    let mut attributes = Attribute::parse_outer.parse_str(text)?;
+    attributes.pop().context("no attribute")
 }
 
 /// Names of enums that have none in C, with the integer type they stand for.
@@ -72,12 +79,27 @@ impl VisitMut for Fold {
     fn visit_type_mut(&mut self, ty: &mut Type) {
         visit_mut::visit_type_mut(self, ty);
         let Type::Path(path) = ty else { return };
+        if let Some(inner) = manually_dropped(path) {
+            *ty = inner;
+            return;
+        }
         let Some(name) = path.path.get_ident().map(ToString::to_string) else { return };
         if let Some(integer) = self.anonymous.get(&name) {
             *ty = integer.clone();
         } else if matches!(name.as_str(), "off_t" | "loff_t") {
             *ty = parse_quote!(i64);
         }
+    }
+}
+
+/// `T` of `ManuallyDrop<T>`, which bindgen puts around all fields of a union when one of them is not `Copy`.
+/// Only the array without an end is not.
+fn manually_dropped(path: &syn::TypePath) -> Option<Type> {
+    let last = path.path.segments.last().filter(|segment| segment.ident == "ManuallyDrop")?;
+    let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    match arguments.args.first()? {
+        syn::GenericArgument::Type(inner) if !quote::quote!(#inner).to_string().contains("__IncompleteArrayField") => Some(inner.clone()),
+        _ => None,
     }
 }
 
