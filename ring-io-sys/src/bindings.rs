@@ -2454,14 +2454,10 @@ pub union io_uring_sqe__bindgen_ty_5 {
 }
 #[repr(C)]
 pub union io_uring_sqe__bindgen_ty_6 {
-    pub __bindgen_anon_1: ::core::mem::ManuallyDrop<
-        io_uring_sqe__bindgen_ty_6__bindgen_ty_1,
-    >,
-    pub __bindgen_anon_2: ::core::mem::ManuallyDrop<
-        io_uring_sqe__bindgen_ty_6__bindgen_ty_2,
-    >,
-    pub optval: ::core::mem::ManuallyDrop<__u64>,
-    pub cmd: ::core::mem::ManuallyDrop<[__u8; 0usize]>,
+    pub __bindgen_anon_1: io_uring_sqe__bindgen_ty_6__bindgen_ty_1,
+    pub __bindgen_anon_2: io_uring_sqe__bindgen_ty_6__bindgen_ty_2,
+    pub optval: __u64,
+    pub cmd: [__u8; 0usize],
 }
 #[repr(C)]
 #[derive(Copy, Clone)]
@@ -2472,10 +2468,8 @@ pub union io_uring_restriction__bindgen_ty_1 {
 }
 #[repr(C)]
 pub union io_uring_buf_ring__bindgen_ty_1 {
-    pub __bindgen_anon_1: ::core::mem::ManuallyDrop<
-        io_uring_buf_ring__bindgen_ty_1__bindgen_ty_1,
-    >,
-    pub bufs: ::core::mem::ManuallyDrop<[io_uring_buf; 0usize]>,
+    pub __bindgen_anon_1: io_uring_buf_ring__bindgen_ty_1__bindgen_ty_1,
+    pub bufs: [io_uring_buf; 0usize],
 }
 #[repr(C)]
 #[derive(Copy, Clone)]

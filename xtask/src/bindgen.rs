@@ -1,10 +1,13 @@
 //! `cargo xtask bindgen`: rewrites `ring-io-sys/src/bindings.rs`, or checks it.
 //!
 //! All options of bindgen stand in `generate`. What they cannot express, so
-//! that one file serves every target, is done in `portable`.
+//! that one file serves every target, is done in `portable`; `table` writes the
+//! lists that the tests of ring-io-sys compare with C.
 
 #[cfg(feature = "bindgen")]
 mod portable;
+#[cfg(feature = "bindgen")]
+mod table;
 
 /// What to do with the generated text.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,11 +57,14 @@ mod generate {
     use anyhow::{Context as _, Result, bail};
     use bindgen::callbacks::{IntKind, ParseCallbacks};
 
-    use super::{Mode, portable};
+    use super::{Mode, portable, table};
     use crate::{vendor, workspace};
 
-    /// Where the generated text lies, relative to the workspace.
-    const FILE: &str = "ring-io-sys/src/bindings.rs";
+    /// The bindings, relative to the workspace.
+    const BINDINGS: &str = "ring-io-sys/src/bindings.rs";
+
+    /// What they hold, as tables for the tests.
+    const TABLES: &str = "ring-io-sys/tests/header/table.rs";
 
     /// The first line of the file: how it is made, and nothing that differs between two machines.
     const FIRST_LINE: &str =
@@ -94,6 +100,7 @@ mod generate {
             );
         }
         let root = workspace::root();
+<<<<<<< HEAD
         let text = generate(&root)?;
         let file = root.join(FILE);
         match mode {
@@ -103,11 +110,25 @@ mod generate {
                     fs::read_to_string(&file).with_context(|| format!("cannot read {FILE}"))?;
                 if committed != text {
                     bail!("{FILE} is stale; run `cargo xtask bindgen` and commit what it writes");
+=======
+        let bindings = generate(&root)?;
+        let tables = table::of(&bindings)?;
+        for (file, text) in [(BINDINGS, bindings), (TABLES, tables)] {
+            let text = format!("{FIRST_LINE}\n{text}");
+            let path = root.join(file);
+            match mode {
+                Mode::Write => fs::write(&path, text).with_context(|| format!("cannot write {file}"))?,
+                Mode::Check => {
+                    let committed = fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?;
+                    if committed != text {
+                        bail!("{file} is stale; run `cargo xtask bindgen` and commit what it writes");
+                    }
+                    println!("{file} is what the headers say");
+>>>>>>> sys
                 }
-                println!("{FILE} is what the headers say");
-                Ok(())
             }
         }
+        Ok(())
     }
 
     /// All options of bindgen stand here and nowhere else.
@@ -156,10 +177,14 @@ mod generate {
             .formatter(bindgen::Formatter::None)
             .generate()
             .context("bindgen failed")?;
+<<<<<<< HEAD
         Ok(format!(
             "{FIRST_LINE}\n{}",
             portable::rewrite(&bindings.to_string(), FROM_LIBC)?
         ))
+=======
+        portable::rewrite(&bindings.to_string(), FROM_LIBC)
+>>>>>>> sys
     }
 
     /// Types of constants that bindgen would guess from their value.
