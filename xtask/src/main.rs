@@ -3,9 +3,12 @@
 //! This file holds arguments and dispatch only; each subcommand is a file.
 
 mod bindgen;
+mod ci;
 mod demo;
+mod features;
 mod interrupt;
 mod kernel;
+mod libclang;
 mod report;
 mod skips;
 mod tally;
@@ -46,6 +49,12 @@ enum Command {
         #[arg(long)]
         deny_skips: bool,
     },
+    /// Run what CI runs: test, and every command below that checks something.
+    Ci {
+        /// Fail where this kernel cannot run a test.
+        #[arg(long)]
+        deny_skips: bool,
+    },
     /// Restore vendor/liburing from its pin and verify every file.
     Vendor {
         /// Rewrite vendor/SHA256SUMS after the pin was moved to another release.
@@ -58,6 +67,14 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Check each library crate with none, its default, and all features.
+    Features {
+        /// Fail where this kernel cannot run a test.
+        #[arg(long)]
+        deny_skips: bool,
+    },
+    /// Check what holds for the tracked files and no compiler sees.
+    Rules,
 }
 
 fn main() -> ExitCode {
@@ -69,14 +86,17 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     let outcome = match command {
-        // Prints a summary of many steps, and the failing one in it.
+        // These print a summary of many steps, and the failing one in it.
         Command::Test { deny_skips } => return test::run(deny_skips),
+        Command::Ci { deny_skips } => return ci::run(deny_skips),
+        Command::Features { deny_skips } => return features::run(deny_skips),
 
         Command::Demo { size } => demo::run(size),
         Command::Vendor { update: false } => vendor::run(),
         Command::Vendor { update: true } => vendor::update(),
         Command::Bindgen { check: false } => bindgen::run(bindgen::Mode::Write),
         Command::Bindgen { check: true } => bindgen::run(bindgen::Mode::Check),
+        Command::Rules => ci::rules(),
     };
     outcome.map(|()| ExitCode::SUCCESS)
 }

@@ -80,7 +80,7 @@ fn assert_says(output: &Output, words: &[&str]) {
 
 #[test]
 fn a_forbidden_call_is_explained_before_any_step() {
-    for command in ["test", "demo"] {
+    for command in ["test", "demo", "ci"] {
         let words = [
             "error: io_uring does not work here",
             "Operation not permitted",
@@ -92,7 +92,7 @@ fn a_forbidden_call_is_explained_before_any_step() {
 
 #[test]
 fn a_missing_call_is_explained_before_any_step() {
-    for command in ["test", "demo"] {
+    for command in ["test", "demo", "ci"] {
         let words = [
             "error: io_uring does not work here",
             "Function not implemented",
