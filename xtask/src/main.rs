@@ -3,23 +3,58 @@
 //! This file holds arguments and dispatch only; each subcommand is a file.
 
 mod bindgen;
+mod ci;
+mod demo;
+mod features;
+mod interrupt;
+mod kernel;
+mod libclang;
+mod report;
+mod skips;
+mod tally;
+mod test;
 mod vendor;
 mod workspace;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 /// Developer's commands of ring-io.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about,
+    disable_help_subcommand = true
+)]
+#[command(arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Subcommand)]
+#[derive(Clone, Copy, Subcommand)]
 enum Command {
+    /// Copy a real file through io_uring, check it, and time it beside `std::fs::copy`.
+    Demo {
+        /// How large the file is, in MiB.
+        #[arg(long, value_name = "MiB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
+        size: u32,
+    },
+    /// Run all that must hold before a commit: format, clippy, tests, docs.
+    Test {
+        /// Fail where this kernel cannot run a test.
+        #[arg(long)]
+        deny_skips: bool,
+    },
+    /// Run what CI runs: test, and every command below that checks something.
+    Ci {
+        /// Fail where this kernel cannot run a test.
+        #[arg(long)]
+        deny_skips: bool,
+    },
     /// Restore vendor/liburing from its pin and verify every file.
     Vendor {
         /// Rewrite vendor/SHA256SUMS after the pin was moved to another release.
@@ -32,20 +67,36 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Check each library crate with none, its default, and all features.
+    Features {
+        /// Fail where this kernel cannot run a test.
+        #[arg(long)]
+        deny_skips: bool,
+    },
+    /// Check what holds for the tracked files and no compiler sees.
+    Rules,
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    run(Arguments::parse().command).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    let outcome = match command {
+        // These print a summary of many steps, and the failing one in it.
+        Command::Test { deny_skips } => return test::run(deny_skips),
+        Command::Ci { deny_skips } => return ci::run(deny_skips),
+        Command::Features { deny_skips } => return features::run(deny_skips),
+
+        Command::Demo { size } => demo::run(size),
         Command::Vendor { update: false } => vendor::run(),
         Command::Vendor { update: true } => vendor::update(),
         Command::Bindgen { check: false } => bindgen::run(bindgen::Mode::Write),
         Command::Bindgen { check: true } => bindgen::run(bindgen::Mode::Check),
+        Command::Rules => ci::rules(),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    outcome.map(|()| ExitCode::SUCCESS)
 }

@@ -1,0 +1,46 @@
+//! `cargo xtask ci`: what `.ci/run` runs, in this order. Each step is a command of its own.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::report::{Report, Stop};
+use crate::{features, kernel, libclang, test, workspace};
+
+/// Runs all steps and prints the summary.
+pub(crate) fn run(deny_skips: bool) -> Result<ExitCode> {
+    kernel::require_io_uring()?;
+    Ok(Report::of(|report| steps(report, deny_skips)))
+}
+
+fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
+    report.step("rules of the repository", "cargo xtask rules", |_| rules())?;
+    test::steps(report, deny_skips)?;
+    report.step("bindings are fresh", "cargo xtask bindgen --check", |_| {
+        libclang::require()?;
+        // Started anew: generating needs xtask with bindgen compiled in.
+        workspace::run(&mut workspace::cargo(["xtask", "bindgen", "--check"]))
+    })?;
+    features::steps(report, deny_skips)
+}
+
+/// What holds for the tracked files and no compiler sees.
+pub(crate) fn rules() -> Result<()> {
+    // The repository holds what its authors wrote: liburing's C is pinned, not copied.
+    let mut command = workspace::command("git");
+    command.args(["ls-files", "vendor/liburing", "ring-io-sys/liburing/*"]);
+    workspace::announce(&command);
+    let output = command.output().context("cannot start git")?;
+    ensure!(
+        output.status.success(),
+        "git failed: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    let tracked = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        tracked.is_empty(),
+        "liburing's source is tracked in git; remove it with `git rm -r --cached vendor/liburing`:\n{}",
+        tracked.trim()
+    );
+    Ok(())
+}

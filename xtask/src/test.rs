@@ -1,0 +1,174 @@
+//! `cargo xtask test`: everything that must hold before a change is committed.
+
+use std::io::{BufRead as _, BufReader, Write};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::report::{Report, Stop};
+use crate::skips::SkipLog;
+use crate::tally::{self, Tally};
+use crate::{kernel, vendor, workspace};
+
+/// Runs all steps and prints the summary.
+pub(crate) fn run(deny_skips: bool) -> Result<ExitCode> {
+    // Said once and first, not by a hundred failing tests.
+    kernel::require_io_uring()?;
+    Ok(Report::of(|report| steps(report, deny_skips)))
+}
+
+/// The steps, which `cargo xtask ci` runs too.
+pub(crate) fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
+    report.step("vendor", "cargo xtask vendor", |_| vendor::run())?;
+    command_step(
+        report,
+        "format",
+        workspace::cargo(["fmt", "--all", "--check"]),
+    )?;
+    command_step(report, "clippy", clippy(&["--workspace"]))?;
+    test_step(
+        report,
+        "tests",
+        workspace::cargo(["test", "--workspace", "--no-fail-fast"]),
+        deny_skips,
+    )?;
+    command_step(report, "docs", docs())
+}
+
+/// Clippy over all targets of the packages and features that `selection` names.
+pub(crate) fn clippy(selection: &[&str]) -> Command {
+    let mut command = workspace::cargo(["clippy"]);
+    command
+        .args(selection)
+        .args(["--all-targets", "--", "-D", "warnings"]);
+    command
+}
+
+fn docs() -> Command {
+    let mut command = workspace::cargo(["doc", "--workspace", "--no-deps"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    command
+}
+
+/// A step that is one command.
+pub(crate) fn command_step(
+    report: &mut Report,
+    name: &str,
+    mut command: Command,
+) -> Result<(), Stop> {
+    report.step(name, workspace::describe(&command), |_| {
+        workspace::run(&mut command)
+    })
+}
+
+/// A step that is one `cargo test`; its tests and skips are counted.
+pub(crate) fn test_step(
+    report: &mut Report,
+    name: &str,
+    mut command: Command,
+    deny_skips: bool,
+) -> Result<(), Stop> {
+    let alone = workspace::describe(&command);
+    report.step(name, alone, |report| {
+        workspace::announce(&command);
+        let log = SkipLog::new()?;
+        log.attach(&mut command, deny_skips);
+        let outcome = stream(&mut command, report, &mut std::io::stdout());
+        // Also of a run that failed: the summary lists what was seen.
+        report.skips.extend(log.lines()?);
+        outcome?;
+        ensure!(
+            !deny_skips || report.tally.ignored == 0,
+            "ignored tests are skips, and skips are denied"
+        );
+        Ok(())
+    })
+}
+
+/// Runs `command`, passes its output on to `to` line by line, and counts the tests in it.
+fn stream(command: &mut Command, report: &mut Report, to: &mut impl Write) -> Result<()> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo")?;
+    let mut output = BufReader::new(child.stdout.take().context("cargo has no output")?);
+    let mut line = Vec::new();
+    while output
+        .read_until(b'\n', &mut line)
+        .context("cannot read cargo's output")?
+        > 0
+    {
+        to.write_all(&line)?;
+        let text = String::from_utf8_lossy(&line);
+        if let Some(result) = Tally::parse(&text) {
+            report.tally += result;
+        }
+        report.failures.extend(tally::failed_test(&text));
+        line.clear();
+    }
+    let status = child.wait().context("cannot wait for cargo")?;
+    ensure!(status.success(), "cargo ended with {status}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    // Written to memory: on the standard output, the run around this one would count it.
+    fn streamed(script: &str) -> (Result<()>, Report, String) {
+        let mut report = Report::default();
+        let mut output = Vec::new();
+        let outcome = stream(&mut shell(script), &mut report, &mut output);
+        (outcome, report, String::from_utf8(output).expect("text"))
+    }
+
+    const RESULT: &str = "echo 'test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured'";
+
+    #[test]
+    fn results_of_several_programs_add_up() {
+        let (outcome, report, _) = streamed(&format!("{RESULT}; {RESULT}"));
+        outcome.expect("the script succeeds");
+        assert_eq!(
+            report.tally,
+            Tally {
+                passed: 4,
+                failed: 0,
+                ignored: 0
+            }
+        );
+    }
+
+    #[test]
+    fn results_before_a_crash_are_kept() {
+        let (outcome, report, _) =
+            streamed(&format!("{RESULT}; echo 'test a ... FAILED'; exit 101"));
+        assert_eq!(
+            outcome.expect_err("it fails").to_string(),
+            "cargo ended with exit status: 101"
+        );
+        assert_eq!(report.tally.passed, 2);
+        assert_eq!(report.failures, ["a"]);
+    }
+
+    #[test]
+    fn output_is_passed_on_byte_for_byte() {
+        let (outcome, _, output) = streamed("printf 'one\\n\\ntwo without an end'");
+        outcome.expect("the script succeeds");
+        assert_eq!(output, "one\n\ntwo without an end");
+    }
+
+    #[test]
+    fn skips_of_a_failing_step_reach_the_report() {
+        let mut report = Report::default();
+        let script = "echo skip: t: too old >> $RING_IO_SKIP_LOG; exit 1";
+        test_step(&mut report, "tests", shell(script), false).expect_err("the step fails");
+        assert_eq!(report.skips, ["skip: t: too old"]);
+    }
+}
