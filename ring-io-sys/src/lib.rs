@@ -22,7 +22,8 @@
 //!
 //! Features only add up, so that one crate of a build cannot undo what another
 //! one needs: with both, `vendored` wins. Who wants the system's library builds
-//! with `default-features = false, features = ["system"]` throughout.
+//! with `default-features = false, features = ["system"]` throughout. The nine
+//! functions that the shared library does not export are Rust there.
 //!
 //! # Building
 //!
@@ -86,6 +87,17 @@ mod additions;
 #[allow(clippy::pedantic, reason = "the text is not for reading")]
 mod bindings;
 
+// The system's library alone: the vendored one exports everything.
+#[cfg(all(feature = "system", not(feature = "vendored")))]
+mod unexported;
+
 pub use additions::*;
 pub use bindings::*;
 pub use libc;
+// Named, so that they stand before the declarations of the same names.
+#[cfg(all(feature = "system", not(feature = "vendored")))]
+pub use unexported::{
+    __io_uring_prep_uring_cmd, _io_uring_get_sqe, io_uring_buf_ring_head, io_uring_cqe_shift,
+    io_uring_cqe_shift_from_flags, io_uring_initialize_sqe, io_uring_load_sq_head,
+    io_uring_sqe_shift, io_uring_sqe_shift_from_flags,
+};

@@ -3,6 +3,11 @@
 
 #[path = "../../ring-io/tests/support/skip.rs"]
 mod skip;
+// With the vendored library both are at hand: what C has, and what stands in for it with the system's.
+#[cfg(feature = "vendored")]
+#[allow(unreachable_pub, reason = "public in the crate")]
+#[path = "../src/unexported.rs"]
+mod unexported;
 
 use std::mem::{MaybeUninit, offset_of, zeroed};
 use std::{fs, ptr};
@@ -16,10 +21,14 @@ struct Ring(Box<io_uring>);
 
 impl Ring {
     fn new() -> Self {
+        Self::with_flags(0)
+    }
+
+    fn with_flags(flags: u32) -> Self {
         // SAFETY: all-zero bytes are a `struct io_uring`: null pointers and numbers.
         let mut ring: Box<io_uring> = Box::new(unsafe { zeroed() });
         // SAFETY: the ring stays in its box until `io_uring_queue_exit(3)` in drop.
-        let result = unsafe { io_uring_queue_init(8, &raw mut *ring, 0) };
+        let result = unsafe { io_uring_queue_init(8, &raw mut *ring, flags) };
         assert_eq!(result, 0, "io_uring_queue_init");
         Self(ring)
     }
@@ -168,6 +177,121 @@ fn write_stream_is_the_first_byte_of_its_union() {
     let at = offset_of!(io_uring_sqe, __bindgen_anon_5.splice_fd_in);
     assert_eq!(bytes(&sqe)[at..at + 4], [5, 0, 0, 0]);
 }
+
+#[cfg(feature = "vendored")]
+#[test]
+fn functions_that_are_rust_with_the_systems_library_do_what_c_does() {
+    for flags in [
+        0,
+        IORING_SETUP_CQE32,
+        IORING_SETUP_SQE128,
+        IORING_SETUP_SQE128 | IORING_SETUP_CQE32,
+    ] {
+        let mut c = Ring::with_flags(flags);
+        let mut rust = Ring::with_flags(flags);
+        let (in_c, in_rust) = (&raw mut *c.0, &raw mut *rust.0);
+        // SAFETY: both rings are set up, and this thread alone uses them.
+        unsafe {
+            assert_eq!(
+                io_uring_cqe_shift(in_c),
+                unexported::io_uring_cqe_shift(in_rust)
+            );
+            assert_eq!(
+                io_uring_sqe_shift(in_c),
+                unexported::io_uring_sqe_shift(in_rust)
+            );
+            assert_eq!(
+                io_uring_cqe_shift_from_flags(flags),
+                unexported::io_uring_cqe_shift_from_flags(flags)
+            );
+            assert_eq!(
+                io_uring_sqe_shift_from_flags(flags),
+                unexported::io_uring_sqe_shift_from_flags(flags)
+            );
+
+            // Eight entries, full, and free again after a submission.
+            for submitted in [0, 8] {
+                for _ in 0..8 {
+                    let (from_c, from_rust) = (
+                        _io_uring_get_sqe(in_c),
+                        unexported::_io_uring_get_sqe(in_rust),
+                    );
+                    assert_eq!(place(in_c, from_c), place(in_rust, from_rust));
+                    io_uring_prep_nop(from_c);
+                    io_uring_prep_nop(from_rust);
+                }
+                assert!(_io_uring_get_sqe(in_c).is_null());
+                assert!(unexported::_io_uring_get_sqe(in_rust).is_null());
+                for ring in [in_c, in_rust] {
+                    assert_eq!(io_uring_load_sq_head(ring), submitted);
+                    assert_eq!(unexported::io_uring_load_sq_head(ring), submitted);
+                    assert_eq!(io_uring_submit(ring), 8);
+                }
+            }
+        }
+    }
+}
+
+/// How far an entry lies from the first one.
+#[cfg(feature = "vendored")]
+unsafe fn place(ring: *const io_uring, sqe: *const io_uring_sqe) -> usize {
+    assert!(!sqe.is_null());
+    // SAFETY: the caller's ring is set up.
+    sqe.addr() - unsafe { (*ring).sq.sqes.addr() }
+}
+
+#[cfg(feature = "vendored")]
+#[test]
+fn entries_that_rust_initialises_are_the_ones_c_does() {
+    let mut in_c = DIRTY;
+    let mut in_rust = DIRTY;
+    // SAFETY: the bytes are aligned as an entry, and every pattern of them is one.
+    unsafe {
+        io_uring_initialize_sqe((&raw mut in_c).cast());
+        unexported::io_uring_initialize_sqe((&raw mut in_rust).cast());
+        assert_eq!(in_c, in_rust);
+        __io_uring_prep_uring_cmd((&raw mut in_c).cast(), 46, 0x1234_5678, 9);
+        unexported::__io_uring_prep_uring_cmd((&raw mut in_rust).cast(), 46, 0x1234_5678, 9);
+    }
+    assert_eq!(in_c, in_rust);
+    assert_ne!(in_c, DIRTY);
+}
+
+#[cfg(feature = "vendored")]
+#[test]
+fn head_of_a_buffer_ring_is_read_as_c_reads_it() {
+    let mut ring = Ring::new();
+    let ring = &raw mut *ring.0;
+    let mut error = 0;
+    let (mut in_c, mut in_rust) = (u16::MAX, u16::MAX);
+    // SAFETY: the ring is set up; the buffer ring is freed by C, which allocated it.
+    unsafe {
+        let buffers = io_uring_setup_buf_ring(ring, 4, 7, 0, &raw mut error);
+        assert!(!buffers.is_null(), "{error}");
+        for registered in [false, true] {
+            if registered {
+                assert_eq!(io_uring_register_ring_fd(ring), 1);
+            }
+            assert_eq!(io_uring_buf_ring_head(ring, 7, &raw mut in_c), 0);
+            assert_eq!(
+                unexported::io_uring_buf_ring_head(ring, 7, &raw mut in_rust),
+                0
+            );
+            assert_eq!((in_c, in_rust), (0, 0));
+            let unknown = io_uring_buf_ring_head(ring, 8, &raw mut in_c);
+            assert!(unknown < 0);
+            assert_eq!(
+                unexported::io_uring_buf_ring_head(ring, 8, &raw mut in_rust),
+                unknown
+            );
+        }
+        assert_eq!(io_uring_free_buf_ring(ring, buffers, 4, 7), 0);
+    }
+}
+
+/// The bytes of an entry that was used before.
+#[cfg(feature = "vendored")]
+const DIRTY: [u64; 8] = [0xa5a5_a5a5_a5a5_a5a5; 8];
 
 /// An entry as `io_uring_get_sqe(3)` hands it out, with an old request still in it.
 fn dirty() -> io_uring_sqe {

@@ -3,16 +3,9 @@
 //! This file holds arguments and dispatch only; each subcommand is a file.
 
 mod bindgen;
-mod ci;
-mod demo;
-mod features;
-mod interrupt;
-mod kernel;
-mod libclang;
-mod report;
-mod skips;
-mod tally;
-mod test;
+mod package;
+mod quiet;
+mod system;
 mod vendor;
 mod workspace;
 
@@ -67,14 +60,10 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Check each library crate with none, its default, and all features.
-    Features {
-        /// Fail where this kernel cannot run a test.
-        #[arg(long)]
-        deny_skips: bool,
-    },
-    /// Check what holds for the tracked files and no compiler sees.
-    Rules,
+    /// Pack the crates and build them from their packages alone.
+    Package,
+    /// Test the feature `system` against a library installed from vendor/.
+    System,
 }
 
 fn main() -> ExitCode {
@@ -96,7 +85,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Vendor { update: true } => vendor::update(),
         Command::Bindgen { check: false } => bindgen::run(bindgen::Mode::Write),
         Command::Bindgen { check: true } => bindgen::run(bindgen::Mode::Check),
-        Command::Rules => ci::rules(),
+        Command::Package => package::run(),
+        Command::System => system::run(),
     };
     outcome.map(|()| ExitCode::SUCCESS)
 }

@@ -33,3 +33,13 @@ fn linked_library_is_the_release_of_the_bindings() {
     assert_eq!(linked, (sys::IO_URING_VERSION_MAJOR as i32, sys::IO_URING_VERSION_MINOR as i32));
     assert_eq!((newer, same), (true, false));
 }
+
+#[cfg(all(feature = "system", not(feature = "vendored")))]
+#[test]
+fn functions_come_from_the_systems_library() {
+    // SAFETY: `io_uring_major_version(3)` and its kin take no pointers and touch no state.
+    let too_old = unsafe { sys::io_uring_check_version(2, 15) };
+    assert!(!too_old, "the build script refuses what is older");
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    assert!(maps.contains("liburing-ffi.so"), "{maps}");
+}
