@@ -179,6 +179,7 @@ fn write_stream_is_the_first_byte_of_its_union() {
 }
 
 #[cfg(feature = "vendored")]
+#[allow(clippy::used_underscore_items, reason = "C's names")]
 #[test]
 fn functions_that_are_rust_with_the_systems_library_do_what_c_does() {
     for flags in [

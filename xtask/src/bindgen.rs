@@ -96,7 +96,9 @@ mod generate {
             let text = format!("{FIRST_LINE}\n{text}");
             let path = root.join(file);
             match mode {
-                Mode::Write => fs::write(&path, text).with_context(|| format!("cannot write {file}"))?,
+                Mode::Write => {
+                    fs::write(&path, text).with_context(|| format!("cannot write {file}"))?;
+                }
                 Mode::Check => {
                     let committed = fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?;
                     if committed != text {

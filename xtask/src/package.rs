@@ -166,14 +166,16 @@ fn make_workspace(scratch: &Path, folders: &[PathBuf]) -> Result<()> {
         .iter()
         .filter_map(|folder| folder.file_name()?.to_str())
         .collect();
-    let mut text = format!(
-        "[workspace]\nresolver = \"3\"\nmembers = [\"dependent\", \"{}\"]\n",
-        names.join("\", \"")
+    let members = names.join("\", \"");
+    let patches: Vec<_> = CRATES
+        .iter()
+        .zip(&names)
+        .map(|(name, folder)| format!("{name} = {{ path = \"{folder}\" }}\n"))
+        .collect();
+    let text = format!(
+        "[workspace]\nresolver = \"3\"\nmembers = [\"dependent\", \"{members}\"]\n\n[patch.crates-io]\n{}",
+        patches.concat()
     );
-    text.push_str("\n[patch.crates-io]\n");
-    for (name, folder) in CRATES.iter().zip(&names) {
-        text.push_str(&format!("{name} = {{ path = \"{folder}\" }}\n"));
-    }
     fs::write(scratch.join("Cargo.toml"), text)?;
     // The versions that the repository is tested with, which are also the ones at hand.
     fs::copy(
