@@ -3,9 +3,19 @@
 //! This file holds arguments and dispatch only; each subcommand is a file.
 
 mod bindgen;
+mod ci;
+mod demo;
+mod features;
+mod interrupt;
+mod kernel;
+mod libclang;
 mod package;
 mod quiet;
+mod report;
+mod skips;
 mod system;
+mod tally;
+mod test;
 mod vendor;
 mod workspace;
 
@@ -60,10 +70,18 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Check each library crate with none, its default, and all features.
+    Features {
+        /// Fail where this kernel cannot run a test.
+        #[arg(long)]
+        deny_skips: bool,
+    },
     /// Pack the crates and build them from their packages alone.
     Package,
     /// Test the feature `system` against a library installed from vendor/.
     System,
+    /// Check what holds for the tracked files and no compiler sees.
+    Rules,
 }
 
 fn main() -> ExitCode {
@@ -87,6 +105,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Bindgen { check: true } => bindgen::run(bindgen::Mode::Check),
         Command::Package => package::run(),
         Command::System => system::run(),
+        Command::Rules => ci::rules(),
     };
     outcome.map(|()| ExitCode::SUCCESS)
 }

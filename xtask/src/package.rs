@@ -3,12 +3,11 @@
 //! They are packed in one call, because none finds its siblings in the
 //! registry yet, and built from what is in the packages and nothing else.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
 
 use anyhow::{Context as _, Result, ensure};
-use cargo_metadata::MetadataCommand;
 use tempfile::TempDir;
 
 use crate::{quiet, vendor, workspace};
@@ -89,7 +88,7 @@ pub(crate) fn run() -> Result<()> {
 
 /// Packs all crates; returns the files.
 fn pack() -> Result<Vec<PathBuf>> {
-    let mut command = cargo(&workspace::root(), &["package", "--no-verify"]);
+    let mut command = workspace::cargo(["package", "--no-verify"]);
     // liburing's source is not in git; cargo would call it uncommitted.
     command.arg("--allow-dirty");
     for name in CRATES {
@@ -97,10 +96,7 @@ fn pack() -> Result<Vec<PathBuf>> {
     }
     quiet::run(&mut command)?;
 
-    let metadata = MetadataCommand::new()
-        .current_dir(workspace::root())
-        .no_deps()
-        .exec()?;
+    let metadata = workspace::metadata()?;
     CRATES
         .iter()
         .map(|name| {
@@ -191,12 +187,9 @@ fn build(scratch: &Path) -> Result<()> {
     quiet::run(&mut cargo(scratch, &["run", "--package", "dependent"]))
 }
 
-/// Cargo in a folder, with no setting left of the one that runs this command.
-fn cargo(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(folder).args(arguments);
-    if folder != workspace::root() {
-        command.env_remove("CARGO_TARGET_DIR");
-    }
+/// Cargo in a folder that has nothing to do with this workspace.
+fn cargo(folder: &Path, arguments: &[&'static str]) -> Command {
+    let mut command = workspace::cargo(arguments.iter().copied());
+    command.current_dir(folder).env_remove("CARGO_TARGET_DIR");
     command
 }

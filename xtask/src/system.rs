@@ -83,6 +83,7 @@ fn refuses_none_at_all(scratch: &Path) -> Result<()> {
 fn refuses(folder: &Path, message: &str) -> Result<()> {
     let mut command = cargo("build");
     command.env("PKG_CONFIG_LIBDIR", folder);
+    workspace::announce(&command);
     let output = command.output().context("cannot start cargo")?;
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(
@@ -100,17 +101,9 @@ fn refuses(folder: &Path, message: &str) -> Result<()> {
 }
 
 /// Cargo on ring-io-sys with the feature `system` alone.
-fn cargo(subcommand: &str) -> Command {
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(workspace::root());
-    command.args([
-        subcommand,
-        "--package",
-        "ring-io-sys",
-        "--no-default-features",
-        "--features",
-        "system",
-    ]);
+fn cargo(subcommand: &'static str) -> Command {
+    let mut command = workspace::cargo([subcommand, "--package", "ring-io-sys"]);
+    command.args(["--no-default-features", "--features", "system"]);
     // The machine's own settings must not get in between.
     command.env_remove("PKG_CONFIG_PATH");
     command

@@ -43,22 +43,34 @@ pub(crate) fn run() -> Result<()> {
     );
 
     // The copy is made beside its place and renamed into it: whoever looks sees the old tree or the whole new one.
-    let staging = tempfile::Builder::new().prefix(".liburing-").tempdir_in(&vendor).context("cannot write into vendor/")?;
+    let staging = tempfile::Builder::new()
+        .prefix(".liburing-")
+        .tempdir_in(&vendor)
+        .context("cannot write into vendor/")?;
     copy_tree(&source, staging.path(), &expected)?;
     let wrong = differences(&expected, &sums_of(staging.path())?);
-    ensure!(wrong.is_empty(), "the copy of liburing went wrong:\n{}", wrong.join("\n"));
+    ensure!(
+        wrong.is_empty(),
+        "the copy of liburing went wrong:\n{}",
+        wrong.join("\n")
+    );
     if target.exists() {
-        fs::remove_dir_all(&target).with_context(|| format!("cannot remove {}", target.display()))?;
+        fs::remove_dir_all(&target)
+            .with_context(|| format!("cannot remove {}", target.display()))?;
     }
     let staged = staging.keep();
-    fs::rename(&staged, &target).with_context(|| format!("cannot move the tree to {}", target.display()))?;
+    fs::rename(&staged, &target)
+        .with_context(|| format!("cannot move the tree to {}", target.display()))?;
     // A temporary folder is private to its maker; source is for everybody.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(&target, fs::Permissions::from_mode(0o755))?;
     }
-    println!("vendor/liburing: {} files restored and verified", expected.len());
+    println!(
+        "vendor/liburing: {} files restored and verified",
+        expected.len()
+    );
     Ok(())
 }
 
@@ -81,7 +93,11 @@ fn find_source(vendor: &Path) -> Result<PathBuf> {
         let mut command = MetadataCommand::new();
         command.manifest_path(vendor.join("Cargo.toml"));
         // The filter keeps cargo from fetching packages for platforms that are not asked about.
-        let mut options = vec!["--locked".to_owned(), "--filter-platform".to_owned(), host_triple()];
+        let mut options = vec![
+            "--locked".to_owned(),
+            "--filter-platform".to_owned(),
+            host_triple(),
+        ];
         if offline {
             options.push("--offline".to_owned());
         }
@@ -97,9 +113,16 @@ fn find_source(vendor: &Path) -> Result<PathBuf> {
         .iter()
         .find(|package| package.name.as_str() == PACKAGE)
         .with_context(|| format!("vendor/Cargo.toml does not pin {PACKAGE}"))?;
-    let folder = package.manifest_path.parent().context("the pinned package has no folder")?;
+    let folder = package
+        .manifest_path
+        .parent()
+        .context("the pinned package has no folder")?;
     let tree = folder.join(TREE).into_std_path_buf();
-    ensure!(tree.is_dir(), "{PACKAGE} {} has no folder {TREE}/", package.version);
+    ensure!(
+        tree.is_dir(),
+        "{PACKAGE} {} has no folder {TREE}/",
+        package.version
+    );
     Ok(tree)
 }
 
@@ -112,12 +135,16 @@ fn host_triple() -> String {
         .ok()
         .filter(|output| output.status.success())
         .and_then(|output| String::from_utf8(output.stdout).ok())
-        .map_or_else(|| format!("{}-unknown-linux-gnu", std::env::consts::ARCH), |text| text.trim().to_owned())
+        .map_or_else(
+            || format!("{}-unknown-linux-gnu", std::env::consts::ARCH),
+            |text| text.trim().to_owned(),
+        )
 }
 
 /// Reads a list in the format of `sha256sum`.
 fn read_sums(list: &Path) -> Result<Sums> {
-    let text = fs::read_to_string(list).with_context(|| format!("cannot read {}", list.display()))?;
+    let text =
+        fs::read_to_string(list).with_context(|| format!("cannot read {}", list.display()))?;
     text.lines()
         .enumerate()
         .map(|(number, line)| match line.split_once("  ") {
@@ -132,14 +159,21 @@ fn sums_of(folder: &Path) -> Result<Sums> {
     let mut sums = Sums::new();
     let mut pending = vec![folder.to_path_buf()];
     while let Some(current) = pending.pop() {
-        for entry in fs::read_dir(&current).with_context(|| format!("cannot read {}", current.display()))? {
+        for entry in
+            fs::read_dir(&current).with_context(|| format!("cannot read {}", current.display()))?
+        {
             let path = entry?.path();
             if path.is_dir() {
                 pending.push(path);
                 continue;
             }
-            let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let name = path.strip_prefix(folder)?.to_str().context("a file name is not UTF-8")?.to_owned();
+            let bytes =
+                fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let name = path
+                .strip_prefix(folder)?
+                .to_str()
+                .context("a file name is not UTF-8")?
+                .to_owned();
             let mut hex = String::with_capacity(64);
             for byte in Sha256::digest(&bytes) {
                 write!(hex, "{byte:02x}")?;
@@ -152,12 +186,19 @@ fn sums_of(folder: &Path) -> Result<Sums> {
 
 /// One line for each file that is missing, changed or not in the list.
 fn differences(expected: &Sums, found: &Sums) -> Vec<String> {
-    let listed = expected.iter().filter_map(|(path, sum)| match found.get(path) {
-        None => Some(format!("  {path}: missing")),
-        Some(other) if other != sum => Some(format!("  {path}: sha256 is {other}, expected {sum}")),
-        Some(_) => None,
-    });
-    let unlisted = found.keys().filter(|path| !expected.contains_key(*path)).map(|path| format!("  {path}: not in vendor/SHA256SUMS"));
+    let listed = expected
+        .iter()
+        .filter_map(|(path, sum)| match found.get(path) {
+            None => Some(format!("  {path}: missing")),
+            Some(other) if other != sum => {
+                Some(format!("  {path}: sha256 is {other}, expected {sum}"))
+            }
+            Some(_) => None,
+        });
+    let unlisted = found
+        .keys()
+        .filter(|path| !expected.contains_key(*path))
+        .map(|path| format!("  {path}: not in vendor/SHA256SUMS"));
     listed.chain(unlisted).collect()
 }
 

@@ -13,7 +13,12 @@ pub(super) const FUNCTIONS: &str = r#"#[cfg(any(feature = "vendored", feature = 
 
 /// Structs with a member of the kernel's `__aligned_u64`, a 64-bit integer that
 /// is aligned to 8 bytes even where C aligns such an integer to 4.
-const ALIGNED: &[&str] = &["io_uring_files_update", "io_uring_rsrc_register", "io_uring_rsrc_update", "io_uring_rsrc_update2"];
+const ALIGNED: &[&str] = &[
+    "io_uring_files_update",
+    "io_uring_rsrc_register",
+    "io_uring_rsrc_update",
+    "io_uring_rsrc_update2",
+];
 
 /// Rewrites what differs between targets and formats the result.
 ///
@@ -26,19 +31,28 @@ const ALIGNED: &[&str] = &["io_uring_files_update", "io_uring_rsrc_register", "i
 pub(super) fn rewrite(text: &str, from_libc: &[&str]) -> Result<String> {
     let mut file = syn::parse_file(text).context("bindgen's output is not Rust")?;
 
-    let libc: Vec<Ident> = from_libc.iter().map(|name| quote::format_ident!("{name}")).collect();
+    let libc: Vec<Ident> = from_libc
+        .iter()
+        .map(|name| quote::format_ident!("{name}"))
+        .collect();
     // Functions alone take them; without a library there are none.
     let functions = attribute(FUNCTIONS)?;
-    file.items.insert(0, parse_quote!(#functions use libc::{#(#libc),*};));
+    file.items
+        .insert(0, parse_quote!(#functions use libc::{#(#libc),*};));
 
-    Fold { anonymous: anonymous_enums(&file.items) }.visit_file_mut(&mut file);
-    file.items.retain(|item| !matches!(item, Item::Type(alias) if is_anonymous(&alias.ident)));
+    Fold {
+        anonymous: anonymous_enums(&file.items),
+    }
+    .visit_file_mut(&mut file);
+    file.items
+        .retain(|item| !matches!(item, Item::Type(alias) if is_anonymous(&alias.ident)));
 
     let pointers = structs_with_pointers(&file.items);
     for item in &mut file.items {
         match item {
             Item::Struct(item) if ALIGNED.contains(&item.ident.to_string().as_str()) => {
-                item.attrs.retain(|attribute| !attribute.path().is_ident("repr"));
+                item.attrs
+                    .retain(|attribute| !attribute.path().is_ident("repr"));
                 item.attrs.insert(0, parse_quote!(#[repr(C, align(8))]));
             }
             Item::Const(item) if item.ident == "_" => restrict(item, &pointers),
@@ -59,7 +73,9 @@ fn anonymous_enums(items: &[Item]) -> BTreeMap<String, Type> {
     items
         .iter()
         .filter_map(|item| match item {
-            Item::Type(alias) if is_anonymous(&alias.ident) => Some((alias.ident.to_string(), (*alias.ty).clone())),
+            Item::Type(alias) if is_anonymous(&alias.ident) => {
+                Some((alias.ident.to_string(), (*alias.ty).clone()))
+            }
             _ => None,
         })
         .collect()
@@ -83,7 +99,9 @@ impl VisitMut for Fold {
             *ty = inner;
             return;
         }
-        let Some(name) = path.path.get_ident().map(ToString::to_string) else { return };
+        let Some(name) = path.path.get_ident().map(ToString::to_string) else {
+            return;
+        };
         if let Some(integer) = self.anonymous.get(&name) {
             *ty = integer.clone();
         } else if matches!(name.as_str(), "off_t" | "loff_t") {
@@ -95,10 +113,22 @@ impl VisitMut for Fold {
 /// `T` of `ManuallyDrop<T>`, which bindgen puts around all fields of a union when one of them is not `Copy`.
 /// Only the array without an end is not.
 fn manually_dropped(path: &syn::TypePath) -> Option<Type> {
-    let last = path.path.segments.last().filter(|segment| segment.ident == "ManuallyDrop")?;
-    let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    let last = path
+        .path
+        .segments
+        .last()
+        .filter(|segment| segment.ident == "ManuallyDrop")?;
+    let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
     match arguments.args.first()? {
-        syn::GenericArgument::Type(inner) if !quote::quote!(#inner).to_string().contains("__IncompleteArrayField") => Some(inner.clone()),
+        syn::GenericArgument::Type(inner)
+            if !quote::quote!(#inner)
+                .to_string()
+                .contains("__IncompleteArrayField") =>
+        {
+            Some(inner.clone())
+        }
         _ => None,
     }
 }
@@ -110,8 +140,19 @@ fn structs_with_pointers(items: &[Item]) -> BTreeSet<String> {
         let before = found.len();
         for item in items {
             let (name, depends) = match item {
-                Item::Struct(item) => (&item.ident, item.fields.iter().any(|field| depends_on_pointers(&field.ty, &found))),
-                Item::Union(item) => (&item.ident, item.fields.named.iter().any(|field| depends_on_pointers(&field.ty, &found))),
+                Item::Struct(item) => (
+                    &item.ident,
+                    item.fields
+                        .iter()
+                        .any(|field| depends_on_pointers(&field.ty, &found)),
+                ),
+                Item::Union(item) => (
+                    &item.ident,
+                    item.fields
+                        .named
+                        .iter()
+                        .any(|field| depends_on_pointers(&field.ty, &found)),
+                ),
                 _ => continue,
             };
             if depends {
@@ -137,49 +178,73 @@ fn depends_on_pointers(ty: &Type, structs: &BTreeSet<String>) -> bool {
         }
         fn visit_ident(&mut self, name: &'ast Ident) {
             let name = name.to_string();
-            self.found |= matches!(name.as_str(), "usize" | "isize" | "c_long" | "c_ulong") || self.structs.contains(&name);
+            self.found |= matches!(name.as_str(), "usize" | "isize" | "c_long" | "c_ulong")
+                || self.structs.contains(&name);
         }
     }
-    let mut search = Search { structs, found: false };
+    let mut search = Search {
+        structs,
+        found: false,
+    };
     search.visit_type(ty);
     search.found
 }
 
 /// Puts bindgen's assertions about one struct under the targets they hold for.
 fn restrict(assertions: &mut syn::ItemConst, pointers: &BTreeSet<String>) {
-    let Expr::Block(block) = &mut *assertions.expr else { return };
+    let Expr::Block(block) = &mut *assertions.expr else {
+        return;
+    };
     let assertion = |statement: &Stmt| match statement {
         // `["Alignment of name"][align_of::<name>() - 8usize];`
-        Stmt::Expr(Expr::Index(index), _) => Some((string_in(&index.expr)?, quote::quote!(#index).to_string())),
+        Stmt::Expr(Expr::Index(index), _) => {
+            Some((string_in(&index.expr)?, quote::quote!(#index).to_string()))
+        }
         _ => None,
     };
-    let Some(name) = block.block.stmts.iter().filter_map(assertion).find_map(|(title, _)| Some(title.strip_prefix("Size of ")?.to_owned()))
+    let Some(name) = block
+        .block
+        .stmts
+        .iter()
+        .filter_map(assertion)
+        .find_map(|(title, _)| Some(title.strip_prefix("Size of ")?.to_owned()))
     else {
         return;
     };
     if pointers.contains(&name) {
-        assertions.attrs.push(parse_quote!(#[cfg(target_pointer_width = "64")]));
+        assertions
+            .attrs
+            .push(parse_quote!(#[cfg(target_pointer_width = "64")]));
         return;
     }
     if ALIGNED.contains(&name.as_str()) {
         return;
     }
     for statement in &mut block.block.stmts {
-        let eight = assertion(statement).is_some_and(|(title, text)| title.starts_with("Alignment of ") && text.ends_with("8usize]"));
+        let eight = assertion(statement).is_some_and(|(title, text)| {
+            title.starts_with("Alignment of ") && text.ends_with("8usize]")
+        });
         if let Stmt::Expr(Expr::Index(index), _) = statement
             && eight
         {
             // A 64-bit integer is aligned to 4 there. Sizes and offsets stay: the kernel pads its structs by hand.
-            index.attrs.push(parse_quote!(#[cfg(not(target_arch = "x86"))]));
+            index
+                .attrs
+                .push(parse_quote!(#[cfg(not(target_arch = "x86"))]));
         }
     }
 }
 
 /// The string in `["string"]`.
 fn string_in(array: &Expr) -> Option<String> {
-    let Expr::Array(array) = array else { return None };
+    let Expr::Array(array) = array else {
+        return None;
+    };
     match array.elems.first()? {
-        Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Some(text.value()),
+        Expr::Lit(syn::ExprLit {
+            lit: syn::Lit::Str(text),
+            ..
+        }) => Some(text.value()),
         _ => None,
     }
 }

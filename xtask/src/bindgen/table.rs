@@ -39,7 +39,9 @@ pub(super) fn of(bindings: &str) -> Result<String> {
     });
 
     // Types without a name of their own are reached through the ones that hold them.
-    let named = records.iter().filter(|(name, _)| !name.contains("__bindgen_ty_") && !name.starts_with("__Incomplete"));
+    let named = records
+        .iter()
+        .filter(|(name, _)| !name.contains("__bindgen_ty_") && !name.starts_with("__Incomplete"));
     let structs = named.map(|(name, fields)| {
         let ident = format_ident!("{name}");
         let mut list = Vec::new();
@@ -82,7 +84,13 @@ struct Place {
 }
 
 /// One entry for each field that has a name in C, however deep it lies.
-fn list_fields(records: &Records<'_>, root: &Ident, fields: &[&Field], parent: &Place, list: &mut Vec<proc_macro2::TokenStream>) {
+fn list_fields(
+    records: &Records<'_>,
+    root: &Ident,
+    fields: &[&Field],
+    parent: &Place,
+    list: &mut Vec<proc_macro2::TokenStream>,
+) {
     for field in fields {
         let Some(name) = &field.ident else { continue };
         let anonymous = name.to_string().starts_with("__bindgen_anon_");
@@ -90,7 +98,9 @@ fn list_fields(records: &Records<'_>, root: &Ident, fields: &[&Field], parent: &
         place.rust.push(name.clone());
         if !anonymous {
             // `type` is a keyword of Rust.
-            place.c.push(name.to_string().trim_end_matches('_').to_owned());
+            place
+                .c
+                .push(name.to_string().trim_end_matches('_').to_owned());
             let (rust, c, ty) = (&place.rust, place.c.join("."), &field.ty);
             // What has no end has no size in C.
             let size = if quote!(#ty).to_string().contains("__IncompleteArrayField") {
@@ -108,7 +118,13 @@ fn list_fields(records: &Records<'_>, root: &Ident, fields: &[&Field], parent: &
 
 /// The name bindgen made up for a type that has none in C.
 fn unnamed_type(ty: &Type) -> Option<String> {
-    let Type::Path(TypePath { path: Path { segments, .. }, .. }) = ty else { return None };
+    let Type::Path(TypePath {
+        path: Path { segments, .. },
+        ..
+    }) = ty
+    else {
+        return None;
+    };
     let name = segments.last()?.ident.to_string();
     name.contains("__bindgen_ty_").then_some(name)
 }
