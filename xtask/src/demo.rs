@@ -45,8 +45,9 @@ pub(crate) fn run(size: u32) -> Result<()> {
         .tempdir_in(&target)
         .with_context(|| format!("cannot make a folder in {}", target.display()))?;
     let outcome = compare(&cp, size, folder.path());
-    folder.close().context("cannot remove the demo's files")?;
-    outcome
+    let removed = folder.close().context("cannot remove the demo's files");
+    // What went wrong first is the news.
+    outcome.and(removed)
 }
 
 /// Builds the example and asks cargo where it lies.
