@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::report::{Report, Stop};
-use crate::{features, kernel, libclang, test, workspace};
+use crate::{features, kernel, libclang, package, system, test, workspace};
 
 /// Runs all steps and prints the summary.
 pub(crate) fn run(deny_skips: bool) -> Result<ExitCode> {
@@ -21,7 +21,9 @@ fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
         // Started anew: generating needs xtask with bindgen compiled in.
         workspace::run(&mut workspace::cargo(["xtask", "bindgen", "--check"]))
     })?;
-    features::steps(report, deny_skips)
+    features::steps(report, deny_skips)?;
+    report.step("packed crates", "cargo xtask package", |_| package::run())?;
+    report.step("system's liburing", "cargo xtask system", |_| system::run())
 }
 
 /// What holds for the tracked files and no compiler sees.
