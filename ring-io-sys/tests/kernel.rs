@@ -98,7 +98,11 @@ fn nop_flags_that_the_header_lacks_look_up_files_and_buffers() {
     if ring.nop(IORING_NOP_FIXED_BUFFER) == -EINVAL {
         return skip("IORING_NOP_FILE and its kin need Linux 6.13");
     }
-    assert_eq!(ring.nop(0), 0, "without flags the descriptor is not looked up");
+    assert_eq!(
+        ring.nop(0),
+        0,
+        "without flags the descriptor is not looked up"
+    );
     assert_eq!(ring.nop(IORING_NOP_FILE), -EBADF);
     assert_eq!(ring.nop(IORING_NOP_FILE | IORING_NOP_FIXED_FILE), -EBADF);
     assert_eq!(ring.nop(IORING_NOP_FIXED_BUFFER), -EFAULT);
@@ -126,7 +130,10 @@ fn napi_ids_are_tracked_as_told() {
         op_param,
         resv: 0,
     };
-    let result = ring.register_napi(&mut request(IO_URING_NAPI_REGISTER_OP, IO_URING_NAPI_TRACKING_STATIC));
+    let result = ring.register_napi(&mut request(
+        IO_URING_NAPI_REGISTER_OP,
+        IO_URING_NAPI_TRACKING_STATIC,
+    ));
     if result == -EINVAL {
         return skip("static tracking of NAPI ids needs Linux 6.13 with CONFIG_NET_RX_BUSY_POLL");
     }
@@ -136,14 +143,31 @@ fn napi_ids_are_tracked_as_told() {
 
     // Ids begin above the number of processors; nobody asks whether a device has this one.
     let id = 1 << 20;
-    assert_eq!(ring.register_napi(&mut request(IO_URING_NAPI_STATIC_ADD_ID, id)), 0);
-    assert_ne!(ring.register_napi(&mut request(IO_URING_NAPI_STATIC_ADD_ID, id)), 0, "the id is known now");
-    assert_eq!(ring.register_napi(&mut request(IO_URING_NAPI_STATIC_DEL_ID, id)), 0);
-    assert_ne!(ring.register_napi(&mut request(IO_URING_NAPI_STATIC_DEL_ID, id)), 0, "the id is gone");
+    assert_eq!(
+        ring.register_napi(&mut request(IO_URING_NAPI_STATIC_ADD_ID, id)),
+        0
+    );
+    assert_ne!(
+        ring.register_napi(&mut request(IO_URING_NAPI_STATIC_ADD_ID, id)),
+        0,
+        "the id is known now"
+    );
+    assert_eq!(
+        ring.register_napi(&mut request(IO_URING_NAPI_STATIC_DEL_ID, id)),
+        0
+    );
+    assert_ne!(
+        ring.register_napi(&mut request(IO_URING_NAPI_STATIC_DEL_ID, id)),
+        0,
+        "the id is gone"
+    );
 
     let mut previous = request(IO_URING_NAPI_REGISTER_OP, IO_URING_NAPI_TRACKING_DYNAMIC);
     assert_eq!(ring.register_napi(&mut previous), 0);
-    assert_eq!(previous.op_param, IO_URING_NAPI_TRACKING_STATIC, "the kernel reports what was set before");
+    assert_eq!(
+        previous.op_param, IO_URING_NAPI_TRACKING_STATIC,
+        "the kernel reports what was set before"
+    );
 }
 
 #[test]
@@ -153,7 +177,14 @@ fn added_prep_functions_write_what_the_ones_of_c_would() {
     // SAFETY: both are entries in memory of this test.
     unsafe {
         io_uring_prep_recv_zc(&raw mut ours, 7, 4096, 3);
-        io_uring_prep_rw(IORING_OP_RECV_ZC as i32, &raw mut theirs, 7, ptr::null(), 4096, 0);
+        io_uring_prep_rw(
+            IORING_OP_RECV_ZC as i32,
+            &raw mut theirs,
+            7,
+            ptr::null(),
+            4096,
+            0,
+        );
     }
     theirs.ioprio |= IORING_RECV_MULTISHOT as u16;
     theirs.__bindgen_anon_5.zcrx_ifq_idx = 3;
@@ -307,5 +338,9 @@ fn dirty() -> io_uring_sqe {
 
 fn bytes(sqe: &io_uring_sqe) -> [u8; size_of::<io_uring_sqe>()] {
     // SAFETY: an entry is made of numbers, without padding, and `dirty` wrote every byte.
-    unsafe { ptr::from_ref(sqe).cast::<[u8; size_of::<io_uring_sqe>()]>().read() }
+    unsafe {
+        ptr::from_ref(sqe)
+            .cast::<[u8; size_of::<io_uring_sqe>()]>()
+            .read()
+    }
 }

@@ -12,11 +12,10 @@ use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use cargo_metadata::Message;
+use anyhow::{Context, Result, ensure};
 use sha2::{Digest as _, Sha256};
 
 use crate::{interrupt, kernel, vendor, workspace};
@@ -50,7 +49,7 @@ pub(crate) fn run(size: u32) -> Result<()> {
     outcome.and(removed)
 }
 
-/// Builds the example and asks cargo where it lies.
+/// Builds the example that the demonstration is about.
 fn build_cp() -> Result<PathBuf> {
     let mut command = workspace::cargo([
         "build",
@@ -60,28 +59,7 @@ fn build_cp() -> Result<PathBuf> {
         "--example",
         "cp",
     ]);
-    workspace::announce(&command);
-    command
-        .arg("--message-format=json-render-diagnostics")
-        .stdout(Stdio::piped());
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start cargo")?;
-    ensure!(
-        output.status.success(),
-        "the example `cp` of ring-io-ops does not build"
-    );
-    for message in Message::parse_stream(&output.stdout[..]) {
-        if let Message::CompilerArtifact(artifact) =
-            message.context("cannot read cargo's messages")?
-            && artifact.target.name == "cp"
-            && let Some(executable) = artifact.executable
-        {
-            return Ok(executable.into_std_path_buf());
-        }
-    }
-    bail!("cargo does not say where the example `cp` lies")
+    workspace::executable(&mut command, "cp")
 }
 
 /// Makes the file, copies it by both means in turns, and prints the outcome.

@@ -2,6 +2,7 @@
 //!
 //! This file holds arguments and dispatch only; each subcommand is a file.
 
+mod bench;
 mod bindgen;
 mod ci;
 mod demo;
@@ -38,7 +39,7 @@ struct Arguments {
     command: Command,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Copy a real file through io_uring, check it, and time it beside `std::fs::copy`.
     Demo {
@@ -80,6 +81,15 @@ enum Command {
     Package,
     /// Test the feature `system` against a library installed from vendor/.
     System,
+    /// Measure what an operation costs.
+    Bench {
+        /// Count instructions under callgrind (the only kind so far).
+        #[arg(long, required = true)]
+        instructions: bool,
+        /// The rows to measure; all unless given.
+        #[arg(value_name = "ROW")]
+        rows: Vec<String>,
+    },
     /// Check what holds for the tracked files and no compiler sees.
     Rules,
 }
@@ -98,6 +108,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Ci { deny_skips } => return ci::run(deny_skips),
         Command::Features { deny_skips } => return features::run(deny_skips),
 
+        Command::Bench { rows, .. } => bench::instructions(&rows),
         Command::Demo { size } => demo::run(size),
         Command::Vendor { update: false } => vendor::run(),
         Command::Vendor { update: true } => vendor::update(),

@@ -4,10 +4,10 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
-use cargo_metadata::{Metadata, MetadataCommand};
+use anyhow::{Context, Result, bail, ensure};
+use cargo_metadata::{Message, Metadata, MetadataCommand};
 
 /// The workspace root: the folder above this package.
 pub(crate) fn root() -> PathBuf {
@@ -61,6 +61,28 @@ pub(crate) fn describe(command: &Command) -> String {
         .chain(command.get_args())
         .map(quoted);
     variables.chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// Runs a cargo command that builds the program `name`, and answers where it lies.
+pub(crate) fn executable(command: &mut Command, name: &str) -> Result<PathBuf> {
+    announce(command);
+    let output = command
+        .arg("--message-format=json-render-diagnostics")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo")?;
+    ensure!(output.status.success(), "`{name}` does not build");
+    for message in Message::parse_stream(&output.stdout[..]) {
+        if let Message::CompilerArtifact(artifact) =
+            message.context("cannot read cargo's messages")?
+            && artifact.target.name == name
+            && let Some(executable) = artifact.executable
+        {
+            return Ok(executable.into_std_path_buf());
+        }
+    }
+    bail!("cargo does not say where `{name}` lies")
 }
 
 /// What cargo knows of the workspace, dependencies left out.

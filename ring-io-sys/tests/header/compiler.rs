@@ -28,7 +28,10 @@ pub(crate) fn header_files() -> Vec<PathBuf> {
 pub(crate) fn preprocessed() -> String {
     let mut command = compiler();
     // As the bindings are made: the inline functions become ordinary ones.
-    command.arg("-E").arg("-DIOURINGINLINE=").arg(package(HEADERS[0]).join("liburing.h"));
+    command
+        .arg("-E")
+        .arg("-DIOURINGINLINE=")
+        .arg(package(HEADERS[0]).join("liburing.h"));
     let text = output(&mut command);
 
     let own = HEADERS.map(|folder| package(folder).display().to_string());
@@ -52,7 +55,9 @@ pub(crate) fn run(includes: &str, body: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("program.c");
     let program = folder.path().join("program");
-    let text = format!("#include <stdio.h>\n#include <stddef.h>\n{includes}\nint main(void) {{\n{body}\nreturn 0; }}\n");
+    let text = format!(
+        "#include <stdio.h>\n#include <stddef.h>\n{includes}\nint main(void) {{\n{body}\nreturn 0; }}\n"
+    );
     fs::write(&source, text).unwrap();
     output(compiler().arg("-w").arg(&source).arg("-o").arg(&program));
     output(&mut Command::new(program))
@@ -76,7 +81,9 @@ pub(crate) fn package(path: &str) -> PathBuf {
 }
 
 fn output(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
     assert!(
         output.status.success(),
         "{command:?} failed:\n{}",

@@ -14,9 +14,15 @@ const NO_CONSTANTS: &[(&str, &str)] = &[
     ("IOURINGINLINE", "how the header declares a function"),
     ("_LOCAL_INLINE", "how the header declares a function"),
     ("LIBURING_NOEXCEPT", "empty in C"),
-    ("LIBURING_HAVE_DATA64", "empty; says that functions exist, which they do"),
+    (
+        "LIBURING_HAVE_DATA64",
+        "empty; says that functions exist, which they do",
+    ),
     ("__maybe_unused", "an attribute"),
-    ("UAPI_LINUX_IO_URING_H_SKIP_LINUX_TIME_TYPES_H", "steers the includes"),
+    (
+        "UAPI_LINUX_IO_URING_H_SKIP_LINUX_TIME_TYPES_H",
+        "steers the includes",
+    ),
     ("LIB_URING_H", "an include guard"),
     ("LIBURING_BARRIER_H", "an include guard"),
     ("LIBURING_COMPAT_H", "an include guard"),
@@ -33,7 +39,10 @@ const NO_CONSTANTS: &[(&str, &str)] = &[
     ("io_uring_smp_load_acquire", "Rust has atomics"),
     ("io_uring_smp_store_release", "Rust has atomics"),
     ("io_uring_smp_mb", "Rust has fences"),
-    ("io_uring_for_each_cqe", "a loop; `io_uring_cqe_iter_init` and `_next` are its parts"),
+    (
+        "io_uring_for_each_cqe",
+        "a loop; `io_uring_cqe_iter_init` and `_next` are its parts",
+    ),
     ("uring_likely", "a hint to the C compiler"),
     ("uring_unlikely", "a hint to the C compiler"),
     ("IO_URING_CHECK_VERSION", "a function of the crate"),
@@ -41,10 +50,19 @@ const NO_CONSTANTS: &[(&str, &str)] = &[
 
 /// The constants of the headers that are written by hand in `additions.rs`.
 const BY_HAND: &[(&str, i128)] = &[
-    ("IORING_FILE_INDEX_ALLOC", sys::IORING_FILE_INDEX_ALLOC as i128),
+    (
+        "IORING_FILE_INDEX_ALLOC",
+        sys::IORING_FILE_INDEX_ALLOC as i128,
+    ),
     ("IORING_ZCRX_AREA_MASK", sys::IORING_ZCRX_AREA_MASK as i128),
-    ("LIBURING_UDATA_TIMEOUT", sys::LIBURING_UDATA_TIMEOUT as i128),
-    ("BLOCK_URING_CMD_DISCARD", sys::BLOCK_URING_CMD_DISCARD as i128),
+    (
+        "LIBURING_UDATA_TIMEOUT",
+        sys::LIBURING_UDATA_TIMEOUT as i128,
+    ),
+    (
+        "BLOCK_URING_CMD_DISCARD",
+        sys::BLOCK_URING_CMD_DISCARD as i128,
+    ),
 ];
 
 /// Those of liburing's private header `int_flags.h`.
@@ -64,10 +82,17 @@ fn every_constant_of_the_headers_is_in_the_crate() {
         in_c.extend(macros(&fs::read_to_string(file).unwrap()));
     }
     for (name, reason) in NO_CONSTANTS {
-        assert!(in_c.remove(*name), "{name} ({reason}) is no longer in the headers: take it off the list");
+        assert!(
+            in_c.remove(*name),
+            "{name} ({reason}) is no longer in the headers: take it off the list"
+        );
     }
     let in_c: Vec<_> = in_c.into_iter().collect();
-    let in_rust: Vec<_> = CONSTANTS.iter().chain(BY_HAND).map(|(name, _)| (*name).to_owned()).collect();
+    let in_rust: Vec<_> = CONSTANTS
+        .iter()
+        .chain(BY_HAND)
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
     assert_same_names("constants", &in_c, &in_rust);
 }
 
@@ -75,7 +100,11 @@ fn every_constant_of_the_headers_is_in_the_crate() {
 fn every_private_flag_of_the_library_is_in_the_crate() {
     let text = fs::read_to_string(compiler::package("liburing/src/int_flags.h")).unwrap();
     let mut in_c = enumerators(&text);
-    in_c.extend(macros(&text).into_iter().filter(|name| name != "LIBURING_INT_FLAGS"));
+    in_c.extend(
+        macros(&text)
+            .into_iter()
+            .filter(|name| name != "LIBURING_INT_FLAGS"),
+    );
     let in_rust: Vec<_> = PRIVATE.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_same_names("flags of int_flags.h", &in_c, &in_rust);
 }
@@ -86,13 +115,19 @@ fn every_constant_has_the_value_it_has_in_c() {
     let mut body = String::new();
     for (name, _) in &constants {
         // Twice, because a negative number is not told from a large one by its bits.
-        writeln!(body, r#"printf("{name} %d %llu\n", ({name}) < 0, (unsigned long long)({name}));"#).unwrap();
+        writeln!(
+            body,
+            r#"printf("{name} %d %llu\n", ({name}) < 0, (unsigned long long)({name}));"#
+        )
+        .unwrap();
     }
     let in_c = compiler::run("#include <liburing.h>\n#include \"int_flags.h\"", &body);
-    let in_rust = constants.iter().fold(String::new(), |mut text, (name, value)| {
-        writeln!(text, "{name} {} {}", i32::from(*value < 0), *value as u64).unwrap();
-        text
-    });
+    let in_rust = constants
+        .iter()
+        .fold(String::new(), |mut text, (name, value)| {
+            writeln!(text, "{name} {} {}", i32::from(*value < 0), *value as u64).unwrap();
+            text
+        });
     for (c, rust) in in_c.lines().zip(in_rust.lines()) {
         assert_eq!(c, rust, "left is C");
     }
@@ -104,7 +139,11 @@ fn version_macro_compares_as_in_c() {
     for (major, minor) in [(1, 99), (2, 14), (2, 15), (2, 16), (3, 0)] {
         let body = format!(r#"printf("%d", IO_URING_CHECK_VERSION({major}, {minor}));"#);
         let in_c = compiler::run("#include <liburing.h>", &body);
-        assert_eq!(in_c == "1", sys::IO_URING_CHECK_VERSION(major, minor), "{major}.{minor}");
+        assert_eq!(
+            in_c == "1",
+            sys::IO_URING_CHECK_VERSION(major, minor),
+            "{major}.{minor}"
+        );
     }
 }
 
@@ -114,7 +153,10 @@ fn macros(text: &str) -> Vec<String> {
     for line in text.lines() {
         let directive = line.trim_start().strip_prefix('#').map(str::trim_start);
         if let Some(definition) = directive.and_then(|text| text.strip_prefix("define")) {
-            let name = definition.trim_start().split(|c: char| !c.is_alphanumeric() && c != '_').next();
+            let name = definition
+                .trim_start()
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next();
             names.extend(name.map(ToOwned::to_owned));
         }
     }
@@ -126,8 +168,13 @@ fn enumerators(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     for item in text.split("enum").skip(1) {
         // `enum name {` begins one; `enum name field;` does not.
-        let Some((head, rest)) = item.split_once('{') else { continue };
-        if !head.chars().all(|c| c.is_alphanumeric() || c == '_' || c.is_whitespace()) {
+        let Some((head, rest)) = item.split_once('{') else {
+            continue;
+        };
+        if !head
+            .chars()
+            .all(|c| c.is_alphanumeric() || c == '_' || c.is_whitespace())
+        {
             continue;
         }
         let list = rest.split('}').next().unwrap_or_default();

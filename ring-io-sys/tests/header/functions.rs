@@ -7,7 +7,10 @@ use crate::{assert_same_names, compiler};
 #[test]
 fn every_function_of_the_header_is_in_the_crate() {
     let in_c = functions_of(&compiler::preprocessed());
-    let in_rust: Vec<_> = FUNCTIONS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let in_rust: Vec<_> = FUNCTIONS
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
     assert_same_names("functions", &in_c, &in_rust);
     assert_eq!(in_rust.len(), 231, "liburing 2.15 has 231 functions");
 }
@@ -16,7 +19,10 @@ fn every_function_of_the_header_is_in_the_crate() {
 fn every_function_of_the_crate_has_an_address_of_its_own() {
     // That the test links says that the symbols exist. Two names at one address
     // would mean that the table is wrong.
-    let mut addresses: Vec<_> = FUNCTIONS.iter().map(|(_, address)| address.addr()).collect();
+    let mut addresses: Vec<_> = FUNCTIONS
+        .iter()
+        .map(|(_, address)| address.addr())
+        .collect();
     addresses.sort_unstable();
     addresses.dedup();
     assert_eq!(addresses.len(), FUNCTIONS.len());
@@ -30,8 +36,14 @@ fn functions_of(text: &str) -> Vec<String> {
         let words: Vec<_> = item.split_whitespace().collect();
         let private = matches!(words.first(), None | Some(&("static" | "typedef")));
         // `int name(int a)`: the word before the first parenthesis.
-        let Some((head, _)) = item.split_once('(').filter(|_| !private) else { continue };
-        let name = head.trim_end().rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+        let Some((head, _)) = item.split_once('(').filter(|_| !private) else {
+            continue;
+        };
+        let name = head
+            .trim_end()
+            .rsplit(|c: char| !c.is_alphanumeric() && c != '_')
+            .next()
+            .unwrap_or_default();
         if !name.is_empty() && !names.contains(&name.to_owned()) {
             names.push(name.to_owned());
         }
@@ -49,7 +61,10 @@ fn items(text: &str) -> Vec<String> {
             '}' => depth -= 1,
             // The end of a declaration.
             ';' if depth == 0 => items.push(String::new()),
-            _ if depth == 0 => items.last_mut().expect("there is always one").push(character),
+            _ if depth == 0 => items
+                .last_mut()
+                .expect("there is always one")
+                .push(character),
             _ => {}
         }
         // The end of a definition; a struct's is followed by a semicolon, which cuts once more.

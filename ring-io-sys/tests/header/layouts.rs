@@ -70,8 +70,15 @@ fn every_type_that_comes_from_libc_is_compared() {
     let text = std::fs::read_to_string(compiler::package("src/bindings.rs")).unwrap();
     let (_, list) = text.split_once("use libc::{").unwrap();
     let (list, _) = list.split_once('}').unwrap();
-    let imported: Vec<_> = list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
-    let compared: Vec<_> = FROM_LIBC.iter().map(|item| item.name.trim_start_matches("struct ").to_owned()).collect();
+    let imported: Vec<_> = list
+        .split(',')
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .collect();
+    let compared: Vec<_> = FROM_LIBC
+        .iter()
+        .map(|item| item.name.trim_start_matches("struct ").to_owned())
+        .collect();
     assert_same_names("types of libc", &imported, &compared);
 }
 
@@ -79,12 +86,26 @@ fn every_type_that_comes_from_libc_is_compared() {
 fn assert_same_layout(includes: &str, structs: &[Struct], keyword: &str) {
     let mut body = String::new();
     let mut in_rust = String::new();
-    for Struct { name, size, align, fields } in structs {
+    for Struct {
+        name,
+        size,
+        align,
+        fields,
+    } in structs
+    {
         let c = format!("{keyword}{name}");
-        writeln!(body, r#"printf("{name} %zu %zu\n", sizeof({c}), _Alignof({c}));"#).unwrap();
+        writeln!(
+            body,
+            r#"printf("{name} %zu %zu\n", sizeof({c}), _Alignof({c}));"#
+        )
+        .unwrap();
         writeln!(in_rust, "{name} {size} {align}").unwrap();
         for (field, offset, size) in *fields {
-            write!(body, r#"printf("{name}.{field} %zu", offsetof({c}, {field}));"#).unwrap();
+            write!(
+                body,
+                r#"printf("{name}.{field} %zu", offsetof({c}, {field}));"#
+            )
+            .unwrap();
             write!(in_rust, "{name}.{field} {offset}").unwrap();
             if let Some(size) = size {
                 write!(body, r#"printf(" %zu", sizeof((({c} *)0)->{field}));"#).unwrap();
@@ -96,7 +117,10 @@ fn assert_same_layout(includes: &str, structs: &[Struct], keyword: &str) {
     }
     let in_c = compiler::run(includes, &body);
     for (c, rust) in in_c.lines().zip(in_rust.lines()) {
-        assert_eq!(c, rust, "left is C: offset and size of a field, size and alignment of a struct");
+        assert_eq!(
+            c, rust,
+            "left is C: offset and size of a field, size and alignment of a struct"
+        );
     }
     assert_eq!(in_c.lines().count(), in_rust.lines().count());
 }

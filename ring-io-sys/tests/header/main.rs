@@ -25,7 +25,10 @@ struct Struct {
 #[track_caller]
 fn assert_same_names(what: &str, in_c: &[String], in_rust: &[String]) {
     let without = |list: &[String], other: &[String]| {
-        list.iter().filter(|name| !other.contains(name)).cloned().collect::<Vec<_>>()
+        list.iter()
+            .filter(|name| !other.contains(name))
+            .cloned()
+            .collect::<Vec<_>>()
     };
     let missing = without(in_c, in_rust);
     let unknown = without(in_rust, in_c);

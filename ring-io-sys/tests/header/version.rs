@@ -8,13 +8,22 @@ use crate::compiler;
 
 #[test]
 fn package_bindings_and_source_name_one_release() {
-    let (_, package) = env!("CARGO_PKG_VERSION").split_once("+liburing.").expect("the version carries liburing's");
-    let bindings = format!("{}.{}", sys::IO_URING_VERSION_MAJOR, sys::IO_URING_VERSION_MINOR);
+    let (_, package) = env!("CARGO_PKG_VERSION")
+        .split_once("+liburing.")
+        .expect("the version carries liburing's");
+    let bindings = format!(
+        "{}.{}",
+        sys::IO_URING_VERSION_MAJOR,
+        sys::IO_URING_VERSION_MINOR
+    );
     assert_eq!(bindings, package);
 
     // `Version: 2.15`, from which liburing's Makefile takes its own.
     let spec = fs::read_to_string(compiler::package("liburing/liburing.spec")).unwrap();
-    let source = spec.lines().find_map(|line| line.strip_prefix("Version:")).unwrap();
+    let source = spec
+        .lines()
+        .find_map(|line| line.strip_prefix("Version:"))
+        .unwrap();
     assert_eq!(source.trim(), package);
 }
 
@@ -30,7 +39,13 @@ fn linked_library_is_the_release_of_the_bindings() {
         )
     };
     assert_eq!(linked, (2, 15));
-    assert_eq!(linked, (sys::IO_URING_VERSION_MAJOR as i32, sys::IO_URING_VERSION_MINOR as i32));
+    assert_eq!(
+        linked,
+        (
+            sys::IO_URING_VERSION_MAJOR as i32,
+            sys::IO_URING_VERSION_MINOR as i32
+        )
+    );
     assert_eq!((newer, same), (true, false));
 }
 
