@@ -46,7 +46,7 @@ pub struct QueueFull<T>(pub T);
 /// 3. `entries` points at `mask + 1` entries of type `S`, a power of two.
 /// 4. `limit - tail <= mask + 1`, counted modulo 2^32, where `limit` is a head that was seen, plus
 ///    `mask + 1`: the slots from `tail` up to `limit` are free.
-/// 5. `published` is what `kernel_tail` holds, and at most as far as `tail`.
+/// 5. `published` is the tail that this value started from or published last, and at most as far as `tail`.
 pub struct SubmissionQueue<'r, S: SubmissionEntry = Sqe, M: ThreadMode = AnyThread> {
     tail: u32,
     limit: u32,
@@ -91,7 +91,7 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
             Self {
                 tail,
                 limit,
-                // C may have taken entries and not flushed them: then the kernel's tail lags behind.
+                // C may have taken entries and not flushed them: then the kernel's tail lags behind this.
                 published: tail,
                 mask,
                 entries: NonNull::new_unchecked((*sq).sqes.cast()),
@@ -352,18 +352,12 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
     #[doc(alias = "io_uring_flush_sq")]
     #[inline(always)]
     pub fn publish(&mut self) {
-        if self.published == self.tail {
-            return;
-        }
         debug_assert!(
             self.tail.wrapping_sub(self.published) <= self.capacity(),
-            "more published than there are slots"
+            "more pushed than there are slots"
         );
-        self.publish_tail();
-    }
-
-    #[inline(always)]
-    fn publish_tail(&mut self) {
+        // Stored even if this half pushed nothing: C may have prepared entries that the kernel does not know of.
+        //
         // The structure's tail comes first, so that a later half, or C on the same ring, starts from it.
         //
         // SAFETY: the field is this half's alone (2), and the ring is alive (1).
@@ -386,7 +380,7 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
     #[doc(alias = "io_uring_submit")]
     #[inline(always)]
     pub fn submit(&mut self) -> Result<Submitted, EnterError> {
-        self.publish_tail();
+        self.publish();
         enter::submit(self.core(), self.tail)
     }
 
@@ -404,7 +398,7 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
     #[doc(alias = "io_uring_submit_and_wait")]
     #[inline(always)]
     pub fn submit_and_wait(&mut self, wait_for: u32) -> Result<Submitted, EnterError> {
-        self.publish_tail();
+        self.publish();
         enter::submit_and_wait(self.core(), self.tail, wait_for)
     }
 
@@ -425,7 +419,10 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
 impl<S: SubmissionEntry, M: ThreadMode> Drop for SubmissionQueue<'_, S, M> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.publish();
+        // A half that pushed nothing leaves everything as it found it.
+        if self.published != self.tail {
+            self.publish();
+        }
     }
 }
 
