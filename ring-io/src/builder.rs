@@ -183,7 +183,7 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
 
     /// Shares kernel workers, and the polling thread of `SQPOLL`, with another ring. Linux 5.6.
     ///
-    /// The other ring has to be open when this one is built.
+    /// The other ring has to be open when this one is built: only its number is kept here.
     #[doc(alias = "IORING_SETUP_ATTACH_WQ")]
     pub fn share_workers_with(mut self, other: &impl AsFd) -> Self {
         self.workers_of = other.as_fd().as_raw_fd();
@@ -192,8 +192,8 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
 
     /// A child of `fork(2)` inherits the queues' memory. Default: it does not.
     ///
-    /// Only for programs whose child does not touch the ring, or whose parent does not after the fork: a
-    /// child's submit would leave the parent's queue full for ever.
+    /// Only for programs whose parent does not use the ring after the fork: a child's submit would leave the
+    /// parent's queue full for ever. The mappings stay in the child until it ends, also if it drops the ring.
     #[doc(alias = "io_uring_ring_dontfork")]
     pub fn inherit_on_fork(mut self) -> Self {
         self.inherit_on_fork = true;

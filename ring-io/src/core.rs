@@ -3,6 +3,7 @@
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::mem::offset_of;
+use std::process;
 use std::sync::atomic::AtomicU32;
 
 use ring_io_sys as sys;
@@ -25,6 +26,8 @@ pub(crate) struct Core {
     // First, so that a pointer to the core is a pointer to the `struct io_uring` that C knows.
     raw: UnsafeCell<sys::io_uring>,
     enter: UnsafeCell<EnterWord>,
+    /// The process that made the ring. A child of `fork(2)` has its descriptor, not its mappings.
+    process: u32,
 }
 
 const _: () = assert!(offset_of!(Core, raw) == 0);
@@ -76,6 +79,7 @@ impl Core {
         Self {
             raw: UnsafeCell::new(raw),
             enter: UnsafeCell::new(enter),
+            process: process::id(),
         }
     }
 
@@ -90,9 +94,14 @@ impl Core {
         unsafe { *self.enter.get() }
     }
 
-    /// Computes the enter word anew, after C or `&mut Ring` changed the ring.
-    pub(crate) fn refresh(&mut self) {
-        *self.enter.get_mut() = EnterWord::of(self.raw.get_mut());
+    /// Computes the enter word anew, after the ring's descriptors have changed.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else uses the core meanwhile.
+    pub(crate) unsafe fn refresh(&self) {
+        // SAFETY: the caller is alone with the core.
+        unsafe { *self.enter.get() = EnterWord::of(&*self.raw.get()) };
     }
 
     #[inline(always)]
@@ -178,11 +187,19 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
+        if process::id() != self.process {
+            // In a child of fork(2) the mappings stayed behind, and what is at their place now belongs to
+            // somebody else; so does the table of registered rings. The descriptor was inherited.
+            //
+            // SAFETY: nobody can use the ring after this.
+            unsafe { libc::close(self.ring_fd()) };
+            return;
+        }
         // Unmapping comes before closing: measured, the kernel goes on writing to buffers of a ring
         // that was closed while a mapping of it was left.
         //
         // SAFETY: the ring is live (1), and nobody can use it after this.
-        unsafe { backend::exit(self.raw.get_mut()) }
+        unsafe { backend::exit(self.as_ptr()) }
     }
 }
 

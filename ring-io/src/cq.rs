@@ -10,8 +10,8 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::{AtomicU32, fence};
 use std::time::{Duration, Instant};
 
 use ring_io_sys as sys;
@@ -32,8 +32,8 @@ use crate::mode::{AnyThread, ThreadMode};
 /// Looking ([`ready`](Self::ready), [`peek`](Self::peek), [`pop`](Self::pop), [`drain`](Self::drain))
 /// reads memory and never enters the kernel. Three kinds of completions are not in that memory until
 /// somebody does: those beyond a full queue ([`has_overflow`](Self::has_overflow)), those of a ring with
-/// `DEFER_TASKRUN`, and those of a ring with `IOPOLL`. [`wait`](Self::wait), [`flush`](Self::flush) and
-/// every submit bring them in.
+/// `DEFER_TASKRUN`, and those of a ring with `IOPOLL`. [`flush`](Self::flush), a [`wait`](Self::wait) that
+/// has to wait, and a submit that waits bring them in.
 ///
 /// # Invariants
 ///
@@ -58,7 +58,7 @@ pub struct CompletionQueue<'r, C: CompletionEntry = Cqe, M: ThreadMode = AnyThre
 unsafe impl<C: CompletionEntry, M: ThreadMode + Send> Send for CompletionQueue<'_, C, M> {}
 // SAFETY: through a shared reference `tail` is loaded atomically, and entries are read that the kernel
 // does not write to before `head` moves, which takes `&mut self`.
-unsafe impl<C: CompletionEntry, M: ThreadMode + Send> Sync for CompletionQueue<'_, C, M> {}
+unsafe impl<C: CompletionEntry, M: ThreadMode + Sync> Sync for CompletionQueue<'_, C, M> {}
 
 impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
     /// A half that starts where the ring's memory says the last one, or C, has stopped.
@@ -112,7 +112,8 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
     #[inline(always)]
     fn store_head(&mut self, head: u32) {
         self.head = head;
-        // Release: pairs with the kernel's acquire of the head; our reads of the entries before it are over.
+        // Release: our reads of the entries before it are over. The kernel loads the head and writes to the
+        // freed slots only depending on it; that dependency is the partner.
         //
         // SAFETY: points into the live ring (1).
         unsafe { self.kernel_head.as_ref() }.store(head, Release);
@@ -248,7 +249,8 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
     /// Waits until `n` completions are there to be reaped, and answers how many are.
     ///
     /// Enters the kernel only if they are not there yet. A signal does not end the wait. More than
-    /// [`capacity`](Self::capacity) is waited for as that many. Submits nothing: entries that were pushed
+    /// [`capacity`](Self::capacity) is waited for as that many, and on an `IOPOLL` ring one completion ends
+    /// the wait. Submits nothing: entries that were pushed
     /// and not submitted do not start by this.
     ///
     /// # Errors
@@ -258,7 +260,7 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
     #[inline]
     pub fn wait(&mut self, n: u32) -> Result<u32, EnterError> {
         if self.ready() < n {
-            enter::wait_until(self.core(), Target::of(self.core(), n), None)
+            enter::wait_until(self.core(), Target::now(self.core(), n), None)
                 .map_err(EnterError::from_errno)?;
         }
         Ok(self.ready())
@@ -277,7 +279,7 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
         if self.ready() < n {
             // A time that the clock cannot name is never over.
             let deadline = Instant::now().checked_add(timeout);
-            enter::wait_until(self.core(), Target::of(self.core(), n), deadline)
+            enter::wait_until(self.core(), Target::now(self.core(), n), deadline)
                 .map_err(EnterError::from_errno)?;
         }
         Ok(self.ready())
@@ -332,7 +334,8 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
 
     /// Turns the signals to the registered eventfd on or off. Linux 5.8.
     ///
-    /// A completion that comes at the same moment may still go by the old setting.
+    /// A completion that comes at the same moment may still go by the old setting: after turning the signals
+    /// on, look at the queue once more before waiting for one.
     ///
     /// # Errors
     ///
@@ -343,16 +346,17 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
             return Ok(());
         }
         let flags = self.core().cq_flags().ok_or(EventfdSwitchUnsupported)?;
-        // Relaxed: only this side stores; the kernel reads the bit by itself, whenever it completes something.
+        // Relaxed: only this side stores.
         let others = flags.load(Relaxed) & !sys::IORING_CQ_EVENTFD_DISABLED;
-        flags.store(
-            if enabled {
-                others
-            } else {
-                others | sys::IORING_CQ_EVENTFD_DISABLED
-            },
-            Relaxed,
-        );
+        let flag = if enabled {
+            0
+        } else {
+            sys::IORING_CQ_EVENTFD_DISABLED
+        };
+        flags.store(others | flag, Relaxed);
+        // SeqCst: the caller's next look at the tail comes behind the store. The kernel stores the tail, then
+        // loads the flag; without the barrier, both could see the other's old value and nobody would signal.
+        fence(SeqCst);
         Ok(())
     }
 }

@@ -37,9 +37,11 @@ use crate::sqe::{Sqe, SubmissionEntry};
 ///
 /// # Fork
 ///
-/// The queues' memory is not inherited by a child of `fork(2)`, unless it was built so: a child that
-/// submitted would confuse its parent's ring for ever. A child that touches a queue is killed by
-/// `SIGSEGV`; dropping the ring there is harmless.
+/// A child of `fork(2)` must not use its parent's ring: its submits would confuse the parent's queue for
+/// ever. So it does not inherit the queues' memory, unless the ring was built so: a use of the queues then
+/// mostly ends with `SIGSEGV`, but may hit what the child has mapped at the same place since. Dropping the
+/// ring in the child is harmless: it closes the child's descriptor and does nothing else. Drop the halves
+/// only if everything pushed was published before the fork.
 ///
 /// # Examples
 ///
@@ -140,6 +142,11 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> Ring<S, C, M> {
 
     /// Gives away the two queues and the registrar. The ring lives until the last of them is dropped.
     ///
+    /// With the halves on two threads, `submit` on one and [`wait`](CompletionQueue::wait) on the other:
+    /// [`submit_and_wait`](SubmissionQueue::submit_and_wait) counts what the other thread may be taking away.
+    /// A request belongs to the thread that submitted it, and is cancelled when that thread ends (not on
+    /// rings with `SQPOLL`): let it live until its requests have completed.
+    ///
     /// # Examples
     ///
     /// Producer and consumer on two threads, without a lock:
@@ -207,8 +214,12 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> Ring<S, C, M> {
 
     /// The ring as C knows it, for functions of liburing that this crate has no word for.
     ///
-    /// The pointer is valid while the ring, or any of the parts it was split into, lives. Nothing stops C
-    /// from working on it while Rust does: whoever uses it sees to it that one at a time touches each queue.
+    /// The pointer is valid while the ring, or any of the parts it was split into, lives. Whoever uses it
+    /// sees to it that
+    ///
+    /// - no half of a queue exists in Rust while C works on that queue, and
+    /// - C does not exit or resize the ring, close or register its descriptor, or switch its waits: what
+    ///   of that exists is a method of this type.
     #[doc(alias = "io_uring")]
     pub fn as_raw_ptr(&mut self) -> *mut sys::io_uring {
         self.core.as_ptr()
@@ -222,10 +233,6 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> Ring<S, C, M> {
             _mode: PhantomData,
         }
     }
-
-    fn core_mut(&mut self) -> &mut Core {
-        Arc::get_mut(&mut self.core).expect("a ring that was not given away has no other owner")
-    }
 }
 
 impl<S: SubmissionEntry, C: CompletionEntry> Ring<S, C, OneThread> {
@@ -238,10 +245,12 @@ impl<S: SubmissionEntry, C: CompletionEntry> Ring<S, C, OneThread> {
     /// `EINVAL` on an older kernel.
     #[doc(alias = "io_uring_register_ring_fd")]
     pub fn register_ring_fd(&mut self) -> Result<(), RegisterError> {
-        let core = self.core_mut();
-        // SAFETY: the ring is live, nobody else uses it, and its type keeps it on this thread.
-        let result = unsafe { backend::register_ring_fd(core.as_ptr()) };
-        core.refresh();
+        // SAFETY: the ring is live, `&mut self` makes this its only user, and its type keeps it on this thread.
+        let result = unsafe {
+            let result = backend::register_ring_fd(self.core.as_ptr());
+            self.core.refresh();
+            result
+        };
         result.map_err(RegisterError::from_errno)
     }
 
@@ -252,10 +261,12 @@ impl<S: SubmissionEntry, C: CompletionEntry> Ring<S, C, OneThread> {
     /// [`RegisterError`]: `EINVAL` when it is not there.
     #[doc(alias = "io_uring_unregister_ring_fd")]
     pub fn unregister_ring_fd(&mut self) -> Result<(), RegisterError> {
-        let core = self.core_mut();
         // SAFETY: as above.
-        let result = unsafe { backend::unregister_ring_fd(core.as_ptr()) };
-        core.refresh();
+        let result = unsafe {
+            let result = backend::unregister_ring_fd(self.core.as_ptr());
+            self.core.refresh();
+            result
+        };
         result.map_err(RegisterError::from_errno)
     }
 }

@@ -34,8 +34,9 @@ pub struct QueueFull<T>(pub T);
 /// # When the kernel sees an entry
 ///
 /// A push writes into the queue's memory and moves a tail that only this value knows. The kernel may
-/// take the entry after [`publish`](Self::publish), a submit, or when this value is dropped, and not
-/// before. On a ring with `SQPOLL` it takes published entries by itself; on others, at a submit.
+/// take the entry after [`publish`](Self::publish), a submit, or when this value is dropped (also by a
+/// panic that unwinds), and not before. On a ring with `SQPOLL` the kernel's thread takes published entries
+/// by itself while it is awake, and only a submit wakes it; on others they are taken at a submit.
 /// Forgetting this value forgets what was pushed and not published.
 ///
 /// # Invariants
@@ -64,7 +65,7 @@ pub struct SubmissionQueue<'r, S: SubmissionEntry = Sqe, M: ThreadMode = AnyThre
 // kernel side is bound to a thread have `M = OneThread`, which is not `Send`.
 unsafe impl<S: SubmissionEntry, M: ThreadMode + Send> Send for SubmissionQueue<'_, S, M> {}
 // SAFETY: through a shared reference only `head` is loaded, atomically.
-unsafe impl<S: SubmissionEntry, M: ThreadMode + Send> Sync for SubmissionQueue<'_, S, M> {}
+unsafe impl<S: SubmissionEntry, M: ThreadMode + Sync> Sync for SubmissionQueue<'_, S, M> {}
 
 impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
     /// A half that starts where the ring's structure says the last one, or C, has stopped.
@@ -185,7 +186,10 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
     /// - Every address in it is valid for what the operation does there, and memory that the kernel
     ///   writes is not touched otherwise, from now until the request's last completion is reaped (the
     ///   one without [`CqeFlags::MORE`](crate::CqeFlags::MORE)). Where the operation's documentation
-    ///   says that the kernel is done with an address at submission, until then.
+    ///   says that the kernel is done with an address at submission, until then. A request that posts no
+    ///   completion ([`SqeFlags::CQE_SKIP_SUCCESS`](crate::SqeFlags::CQE_SKIP_SUCCESS)) has ended when
+    ///   something proves it, such as the completion of one linked behind it.
+    /// - The same holds for memory that the kernel reaches in another way: registered and provided buffers.
     /// - A descriptor in it is open until the entry is submitted, and closing it is the caller's right
     ///   if the operation closes it.
     /// - Dropping or closing the ring does not end this: the kernel may go on writing for a while. Reap
@@ -211,7 +215,8 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
         &mut self,
         request: P,
     ) -> Result<(), QueueFull<P>> {
-        // SAFETY: the entry holds no address and closes nothing, as `SafeToPush` promises.
+        // SAFETY: the entry lends no memory, and changes no file that its owner has not asked to change, as
+        // `SafeToPush` promises.
         unsafe { self.push(request) }
     }
 
@@ -348,7 +353,8 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
         unsafe { self.push_batch(n, |i| &requests[i as usize]) }
     }
 
-    /// Lets the kernel see everything that was pushed, without entering it.
+    /// Lets the kernel see everything that was pushed, without entering it. A sleeping `SQPOLL` thread is not
+    /// woken by this, see [`needs_wakeup`](Self::needs_wakeup).
     #[doc(alias = "io_uring_flush_sq")]
     #[inline(always)]
     pub fn publish(&mut self) {
@@ -387,8 +393,14 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
     /// Publishes, hands everything to the kernel, and waits until `wait_for` completions that are not
     /// reaped yet stand in the completion queue.
     ///
+    /// For a thread that has both halves. If another thread reaps meanwhile, it takes away what this one
+    /// counts, and the wait may last longer than asked; let it [`wait`](crate::CompletionQueue::wait)
+    /// instead. What a [`drain`](crate::CompletionQueue::drain) that still lives has yielded is not reaped
+    /// before it is dropped.
+    ///
     /// One system call in the common case, also when there is nothing to submit or to wait for. A signal does not end the wait: it goes on until the
-    /// completions are there. More than the completion queue can hold is waited for as that many.
+    /// completions are there. More than the completion queue can hold is waited for as that many, and on an
+    /// `IOPOLL` ring one completion ends it.
     ///
     /// The wait does not begin when the kernel refused an entry on the way, see [`Submitted::left`].
     ///
@@ -402,11 +414,11 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
         enter::submit_and_wait(self.core(), self.tail, wait_for)
     }
 
-    /// Whether the kernel's polling thread sleeps and a submit would wake it; only with `SQPOLL`.
+    /// Whether the kernel's polling thread sleeps, so that only a submit lets it see what was published;
+    /// only with `SQPOLL`.
     #[doc(alias = "IORING_SQ_NEED_WAKEUP")]
     pub fn needs_wakeup(&self) -> bool {
-        // Relaxed: a hint to the caller; `submit` orders its own look.
-        self.core().sq_flags().load(Relaxed) & sys::IORING_SQ_NEED_WAKEUP != 0
+        enter::poller_flags(self.core()) & sys::IORING_SQ_NEED_WAKEUP != 0
     }
 
     /// How many entries the kernel dropped because their index was invalid; zero on every ring of this crate.

@@ -326,8 +326,11 @@ impl<S, P: Prepare<S> + ?Sized> Prepare<S> for &P {
 /// Whatever safe code does with a value of this type, the entry that
 /// [`Prepare::prepare`] makes of it
 ///
-/// - holds no address that the kernel reads or writes, and
-/// - closes or replaces no descriptor and no registered slot.
+/// - lets the kernel read or write no memory of the process, by whatever route: an address, a registered or
+///   a provided buffer,
+/// - closes or replaces no descriptor and no registered slot, and
+/// - changes no file. A number that has come to name another file before the entry is submitted then does no
+///   more harm than that this file is looked at, or flushed.
 pub unsafe trait SafeToPush {}
 
 // SAFETY: the referenced value makes the entry, and it promises the same.

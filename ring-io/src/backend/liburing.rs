@@ -8,7 +8,7 @@ use crate::errno::Errno;
 
 /// # Safety
 ///
-/// `ring` and `params` are valid for writes; the pointers in `params` are as `io_uring_setup(2)` wants them.
+/// `ring` and `params` are initialised and valid for reads and writes; the pointers in `params` are as `io_uring_setup(2)` wants them.
 pub(crate) unsafe fn init(
     entries: u32,
     ring: *mut sys::io_uring,

@@ -1,0 +1,208 @@
+//! The one way into the kernel: every submit and every wait of this crate passes here.
+//!
+//! `io_uring_enter(2)` submits, waits, or both, and says less than it seems to.
+//! What a return means, and what this module makes of it:
+//!
+//! | the kernel returns | it means | here |
+//! | --- | --- | --- |
+//! | `n >= 0` | it took `n` entries; a wait may have been cut short by a signal | the wait goes on until its completions are there |
+//! | fewer than asked | it stopped behind an entry that it refused; that entry's error is a completion | [`Submitted::left`]; submit again |
+//! | `EINTR` | a signal came and nothing was taken | the call is repeated; deadlines are kept |
+//! | `EAGAIN` | no memory for requests | [`EnterError::Again`]; reap, then submit again |
+//! | `EBUSY` | completions wait outside the full queue | [`EnterError::Busy`]; reap, then submit again |
+//! | `EBADR` | the kernel had to drop a completion for want of memory | [`EnterError::CompletionLost`] |
+//! | `EEXIST` | the ring belongs to another thread | [`EnterError::WrongThread`] |
+//! | `EBADFD` | the ring was made disabled and not enabled yet | [`EnterError::Disabled`] |
+//! | `EOWNERDEAD` | the kernel's polling thread is gone | [`EnterError::PollerGone`] |
+//! | anything else | as the manual page says | [`EnterError::Other`] |
+//!
+//! No outcome takes an entry back that was published: it stays in the queue, and
+//! what it lends stays lent, until its completion is reaped or the ring is gone.
+
+mod call;
+mod outcome;
+mod wait;
+
+use std::ptr;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
+use std::sync::atomic::fence;
+
+use ring_io_sys as sys;
+
+use crate::core::Core;
+use crate::errno::Errno;
+use call::enter;
+
+pub use outcome::{EnterError, Submitted};
+pub(crate) use wait::{Target, wait_until};
+
+/// Submits what lies between the kernel's head and the published tail, and waits for nothing.
+#[inline(always)]
+pub(crate) fn submit(core: &Core, tail: u32) -> Result<Submitted, EnterError> {
+    let to_submit = to_submit(core, tail);
+    let word = core.enter_word();
+    if word.is_rare() {
+        return outcome(to_submit, submit_rare(core, to_submit, 0));
+    }
+    // Relaxed: a bit that comes late is seen by the next call.
+    let pending =
+        core.sq_flags().load(Relaxed) & (sys::IORING_SQ_CQ_OVERFLOW | sys::IORING_SQ_TASKRUN);
+    // An overflow is flushed, and task work is run, on the way: it costs nothing more.
+    let get_events = if pending == 0 {
+        0
+    } else {
+        sys::IORING_ENTER_GETEVENTS
+    };
+    if to_submit == 0 && get_events == 0 {
+        return Ok(Submitted::all(0));
+    }
+    let flags = word.flags() | get_events;
+    // SAFETY: no argument is passed.
+    let result = unsafe { enter(core.enter_fd(), to_submit, 0, flags, ptr::null(), 0) };
+    if result as u32 == to_submit {
+        return Ok(Submitted::all(to_submit));
+    }
+    outcome(to_submit, resume(core, to_submit, None, result))
+}
+
+/// Submits in the same way, and waits until `count` completions stand in the queue that are not reaped.
+#[inline(always)]
+pub(crate) fn submit_and_wait(core: &Core, tail: u32, count: u32) -> Result<Submitted, EnterError> {
+    let to_submit = to_submit(core, tail);
+    let word = core.enter_word();
+    if word.is_rare() {
+        return outcome(to_submit, submit_rare(core, to_submit, count));
+    }
+    // The kernel counts from the head as it finds it, so nobody may reap meanwhile.
+    // Relaxed: this thread stored it last, then.
+    let from = core.cq_head().load(Relaxed);
+    let flags = word.flags() | sys::IORING_ENTER_GETEVENTS;
+    // SAFETY: no argument is passed.
+    let result = unsafe { enter(core.enter_fd(), to_submit, count, flags, ptr::null(), 0) };
+    // A count says nothing of the wait: a signal that came behind the submission ends it unseen.
+    // Acquire: pairs with the kernel's release of the tail; whoever saw it may read the entries.
+    if result as u32 == to_submit && core.cq_tail().load(Acquire).wrapping_sub(from) >= count {
+        return Ok(Submitted::all(to_submit));
+    }
+    outcome(
+        to_submit,
+        resume(core, to_submit, Some(Target::new(from, count)), result),
+    )
+}
+
+#[inline(always)]
+fn to_submit(core: &Core, tail: u32) -> u32 {
+    // Relaxed: only a number is wanted; nothing that the kernel wrote is read on its account.
+    tail.wrapping_sub(core.sq_head().load(Relaxed))
+}
+
+/// What the cold paths found, for the caller. They answer in two registers; the larger type is put together
+/// here, where the compiler sees what the caller does with it.
+#[inline(always)]
+fn outcome(to_submit: u32, result: Result<u32, Errno>) -> Result<Submitted, EnterError> {
+    match result {
+        Ok(count) => Ok(Submitted::of(count, to_submit)),
+        Err(errno) => Err(EnterError::from_errno(errno)),
+    }
+}
+
+/// What follows an enter call that did not do everything at once.
+#[cold]
+#[inline(never)]
+fn resume(core: &Core, to_submit: u32, wait: Option<Target>, first: i32) -> Result<u32, Errno> {
+    let wait = wait.map(|target| target.possible(core));
+    let mut result = first;
+    loop {
+        match Errno::check(result) {
+            // It stopped behind an entry that it refused, and did not wait.
+            Ok(count) if count < to_submit => return Ok(count),
+            // The entries are gone; what is left is to wait.
+            Ok(count) => {
+                if let Some(target) = wait {
+                    wait_until(core, target, None)?;
+                }
+                return Ok(count);
+            }
+            // Nothing was taken.
+            Err(errno) if errno.raw() == libc::EINTR => {}
+            Err(errno) => return Err(errno),
+        }
+        let missing = wait.map_or(0, |target| target.missing(core));
+        let flags = core.enter_word().flags() | sys::IORING_ENTER_GETEVENTS;
+        // SAFETY: no argument is passed.
+        result = unsafe { enter(core.enter_fd(), to_submit, missing, flags, ptr::null(), 0) };
+    }
+}
+
+/// The same for rings with `SQPOLL` or `IOPOLL`.
+#[cold]
+#[inline(never)]
+fn submit_rare(core: &Core, to_submit: u32, count: u32) -> Result<u32, Errno> {
+    let wait = (count > 0).then(|| Target::now(core, count));
+    if core.setup_flags() & sys::IORING_SETUP_SQPOLL != 0 {
+        wake_poller(core, to_submit)?;
+        if let Some(target) = wait {
+            wait_until(core, target, None)?;
+        }
+        return Ok(to_submit);
+    }
+    // IOPOLL: completions appear only while somebody asks for them.
+    if to_submit == 0 && wait.is_none() {
+        return Ok(0);
+    }
+    let missing = wait.map_or(0, |target| target.missing(core));
+    let flags = core.enter_word().flags() | sys::IORING_ENTER_GETEVENTS;
+    // SAFETY: no argument is passed.
+    let result = unsafe { enter(core.enter_fd(), to_submit, missing, flags, ptr::null(), 0) };
+    resume(core, to_submit, wait, result)
+}
+
+/// Wakes the kernel's polling thread if it sleeps and there is something for it, and flushes an overflow.
+fn wake_poller(core: &Core, to_submit: u32) -> Result<(), Errno> {
+    let poller = poller_flags(core);
+    let mut flags = 0;
+    if to_submit > 0 && poller & sys::IORING_SQ_NEED_WAKEUP != 0 {
+        flags |= sys::IORING_ENTER_SQ_WAKEUP;
+    }
+    if poller & sys::IORING_SQ_CQ_OVERFLOW != 0 {
+        flags |= sys::IORING_ENTER_GETEVENTS;
+    }
+    if flags == 0 {
+        return Ok(());
+    }
+    flags |= core.enter_word().flags();
+    // SAFETY: no argument is passed.
+    let result = unsafe { enter(core.enter_fd(), to_submit, 0, flags, ptr::null(), 0) };
+    match Errno::check(result) {
+        Ok(_) => Ok(()),
+        // The wake-up comes before everything that a signal can cut short.
+        Err(errno) if errno.raw() == libc::EINTR => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The submission queue's flags, as they are after this thread's stores.
+///
+/// The polling thread stores `NEED_WAKEUP`, then looks at the tail once more, then sleeps. The caller has
+/// stored the tail, and looks at the flag. Without a full barrier between that store and this load both
+/// sides could see the other's old value, and nobody would wake it.
+pub(crate) fn poller_flags(core: &Core) -> u32 {
+    // SeqCst: its partner is the barrier that the kernel has between its store and its load.
+    fence(SeqCst);
+    // Relaxed: ordered by the fence.
+    core.sq_flags().load(Relaxed)
+}
+
+/// Makes the kernel run pending task work and move overflowed completions into the queue, without waiting.
+pub(crate) fn get_events(core: &Core) -> Result<(), EnterError> {
+    let flags = core.enter_word().flags() | sys::IORING_ENTER_GETEVENTS;
+    loop {
+        // SAFETY: no argument is passed.
+        let result = unsafe { enter(core.enter_fd(), 0, 0, flags, ptr::null(), 0) };
+        match Errno::check(result) {
+            Ok(_) => return Ok(()),
+            Err(errno) if errno.raw() == libc::EINTR => {}
+            Err(errno) => return Err(EnterError::from_errno(errno)),
+        }
+    }
+}
