@@ -5,25 +5,25 @@ use libc::{
     cmsghdr, cpu_set_t, epoll_event, futex_waitv, id_t, idtype_t, iovec, mode_t, msghdr,
     open_how, siginfo_t, sigset_t, sockaddr, socklen_t, statx,
 };
+pub type __kernel_rwf_t = libc::c_int;
 pub type __kernel_time64_t = libc::c_longlong;
-pub type __u8 = libc::c_uchar;
-pub type __u16 = libc::c_ushort;
 pub type __s32 = libc::c_int;
+pub type __u16 = libc::c_ushort;
 pub type __u32 = libc::c_uint;
 pub type __u64 = libc::c_ulonglong;
-pub type __kernel_rwf_t = libc::c_int;
-pub type io_uring_sqe_flags_bit = libc::c_uint;
-pub type io_uring_op = libc::c_uint;
+pub type __u8 = libc::c_uchar;
 pub type io_uring_msg_ring_flags = libc::c_uint;
+pub type io_uring_op = libc::c_uint;
 pub type io_uring_register_op = libc::c_uint;
-pub type io_wq_type = libc::c_uint;
 pub type io_uring_register_pbuf_ring_flags = libc::c_uint;
 pub type io_uring_register_restriction_op = libc::c_uint;
 pub type io_uring_socket_op = libc::c_uint;
+pub type io_uring_sqe_flags_bit = libc::c_uint;
 pub type io_uring_zcrx_area_flags = libc::c_uint;
-pub type zcrx_reg_flags = libc::c_uint;
-pub type zcrx_features = libc::c_uint;
+pub type io_wq_type = libc::c_uint;
 pub type zcrx_ctrl_op = libc::c_uint;
+pub type zcrx_features = libc::c_uint;
+pub type zcrx_reg_flags = libc::c_uint;
 #[repr(C)]
 #[derive(Default)]
 pub struct __IncompleteArrayField<T>(::core::marker::PhantomData<T>, [T; 0]);

@@ -85,6 +85,10 @@ mod additions;
 #[allow(improper_ctypes, reason = "`libc::open_how` is C's struct; it is non-exhaustive because the kernel may append to it")]
 #[allow(clippy::undocumented_unsafe_blocks, clippy::missing_safety_doc, reason = "bindgen's accessors of flexible arrays")]
 #[allow(clippy::pedantic, reason = "the text is not for reading")]
+#[cfg_attr(
+    all(feature = "system", not(feature = "vendored")),
+    allow(dead_code, unreachable_pub, reason = "`unexported` stands before nine of the declarations")
+)]
 mod bindings;
 
 // The system's library alone: the vendored one exports everything.

@@ -95,8 +95,7 @@ mod generate {
         // bindgen panics where this fails.
         if let Err(reason) = clang_sys::load() {
             bail!(
-                "libclang is missing; install `libclang-dev` (Debian, Ubuntu) or `clang-devel` (Fedora), \
-                 or set LIBCLANG_PATH to the folder that holds libclang.so: {reason}"
+                "libclang is missing; install `libclang-dev` (Debian, Ubuntu) or `clang-devel` (Fedora): {reason}"
             );
         }
         let root = workspace::root();

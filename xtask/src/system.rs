@@ -48,13 +48,20 @@ fn install(scratch: &Path) -> Result<std::path::PathBuf> {
     Ok(prefix)
 }
 
-/// All tests of the crate run against the installed library.
+/// The crate has no warning and passes all its tests with the installed library.
 fn links(library: &Path) -> Result<()> {
-    let mut command = cargo("test");
-    // The installed one and no other; found by the linker's search at run time too.
-    command.env("PKG_CONFIG_LIBDIR", library.join("pkgconfig"));
-    command.env("LD_LIBRARY_PATH", search_path(library)?);
-    quiet::run(&mut command)
+    for (subcommand, options) in [
+        ("clippy", &["--all-targets", "--", "--deny", "warnings"][..]),
+        ("test", &[]),
+    ] {
+        let mut command = cargo(subcommand);
+        command.args(options);
+        // The installed one and no other; found by the linker's search at run time too.
+        command.env("PKG_CONFIG_LIBDIR", library.join("pkgconfig"));
+        command.env("LD_LIBRARY_PATH", search_path(library)?);
+        quiet::run(&mut command)?;
+    }
+    Ok(())
 }
 
 fn refuses_an_older_one(scratch: &Path) -> Result<()> {

@@ -18,6 +18,14 @@ fn package_bindings_and_source_name_one_release() {
     );
     assert_eq!(bindings, package);
 
+    // The first line names the release that bindgen read.
+    let text = fs::read_to_string(compiler::package("src/bindings.rs")).unwrap();
+    let first = text.lines().next().unwrap();
+    assert!(
+        first.contains(&format!("liburing {package};")),
+        "{first}: change the line in xtask/src/bindgen.rs and run `cargo xtask bindgen`"
+    );
+
     // `Version: 2.15`, from which liburing's Makefile takes its own.
     let spec = fs::read_to_string(compiler::package("liburing/liburing.spec")).unwrap();
     let source = spec

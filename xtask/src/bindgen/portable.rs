@@ -23,6 +23,7 @@ const ALIGNED: &[&str] = &[
 /// Rewrites what differs between targets and formats the result.
 ///
 /// - The `from_libc` types are imported; file offsets are `i64`.
+/// - Type aliases are in alphabetical order.
 /// - Anonymous enums lose the name bindgen makes up for them: it counts the
 ///   enums of system headers.
 /// - [`ALIGNED`] structs are aligned on every target.
@@ -46,6 +47,20 @@ pub(super) fn rewrite(text: &str, from_libc: &[&str]) -> Result<String> {
     .visit_file_mut(&mut file);
     file.items
         .retain(|item| !matches!(item, Item::Type(alias) if is_anonymous(&alias.ident)));
+
+    // By name: by default they stand in the order of the system's headers.
+    let (mut aliases, others): (Vec<_>, Vec<_>) = file
+        .items
+        .drain(..)
+        .partition(|item| matches!(item, Item::Type(_)));
+    aliases.sort_by_key(|item| match item {
+        Item::Type(alias) => alias.ident.to_string(),
+        _ => String::new(),
+    });
+    let (imports, others): (Vec<_>, Vec<_>) = others
+        .into_iter()
+        .partition(|item| matches!(item, Item::Use(_)));
+    file.items = [imports, aliases, others].concat();
 
     let pointers = structs_with_pointers(&file.items);
     for item in &mut file.items {
