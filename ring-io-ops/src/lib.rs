@@ -1,1 +1,35 @@
+//! Typed io_uring requests: one plain struct per operation, and results that have a type.
+//!
+//! Each struct under [`ops`] names what one request of the kernel needs,
+//! writes itself into a submission entry, and reads its own completion.
+//! [`Operation`] is the trait behind them; an operation that this crate does not
+//! know takes a dozen lines of a program's own.
+//!
+//! This crate makes no system call and owns no ring, no buffer and no
+//! descriptor: a request holds plain addresses, so pushing one that lends memory
+//! to the kernel is `unsafe`, and its documentation says what must live until when.
+//!
+//! - For the rings themselves take [`ring_io`], which is re-exported as [`ring`].
+//! - For types, constants and functions of the kernel and of liburing take
+//!   `ring_io_sys`, which is re-exported there as [`ring::sys`].
+//!
+//! # Features
+//!
+//! - `liburing` (default): rings are set up by the vendored C library. Without it
+//!   they are set up in Rust, and no C compiler is needed.
 
+mod address;
+mod destination;
+mod operation;
+pub mod ops;
+mod target;
+mod timespec;
+
+pub use destination::{Destination, NewFd, ToDescriptor, ToFreeSlot, ToSlot};
+pub use operation::{Operation, Request, SafeOperation};
+#[doc(no_inline)]
+pub use ops::*;
+pub use ring_io as ring;
+pub use target::CWD;
+pub use target::Target::{self, Fd, Fixed};
+pub use timespec::Timespec;

@@ -1,0 +1,135 @@
+//! The request that does nothing.
+
+use ring_io::{Cqe, Errno, SafeToPush, Sqe, sys};
+
+use crate::operation::{Operation, SafeOperation, pushable};
+use crate::target::Target;
+
+/// Does nothing, and completes.
+///
+/// `IORING_OP_NOP`, Linux 5.1. See `io_uring_prep_nop(3)`.
+///
+/// # Kernel access
+///
+/// None: it can be pushed safely.
+///
+/// # Result
+///
+/// `0`, or what [`inject_result`](Self::inject_result) asked for.
+///
+/// # Errors
+///
+/// - `EBADF`: the file to look up is not there.
+/// - `EFAULT`: the buffer to look up is not registered.
+/// - Whatever was injected.
+///
+/// # Examples
+///
+/// ```
+/// use ring_io_ops::{Nop, Operation, ring::Ring};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+/// let mut ring = Ring::new(2)?;
+/// let (mut sq, mut cq, _) = ring.split();
+/// sq.push_safe(Nop::new().user_data(42))?;
+/// sq.submit_and_wait(1)?;
+/// let cqe = cq.pop().expect("the wait saw a completion");
+/// assert_eq!((cqe.user_data(), Nop::read(&cqe)?), (42, 0));
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias("IORING_OP_NOP", "io_uring_prep_nop"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "an operation does nothing until it is pushed"]
+pub struct Nop {
+    fd: i32,
+    buf_index: u16,
+    result: i32,
+    flags: u32,
+}
+
+impl Nop {
+    /// Completes with `0`.
+    #[inline(always)]
+    pub const fn new() -> Self {
+        Self {
+            fd: -1,
+            buf_index: 0,
+            result: 0,
+            flags: 0,
+        }
+    }
+
+    /// Completes with `result` as the kernel would write it: a count, or a negated
+    /// error number, which then also breaks a chain. For tests.
+    /// `IORING_NOP_INJECT_RESULT`, Linux 6.10.
+    #[doc(alias = "IORING_NOP_INJECT_RESULT")]
+    #[inline(always)]
+    pub const fn inject_result(mut self, result: i32) -> Self {
+        self.result = result;
+        self.flags |= sys::IORING_NOP_INJECT_RESULT;
+        self
+    }
+
+    /// Looks up a file as other requests do, for tests and measurements.
+    /// `IORING_NOP_FILE`, Linux 6.13.
+    #[doc(alias("IORING_NOP_FILE", "IORING_NOP_FIXED_FILE"))]
+    #[inline(always)]
+    pub const fn target(mut self, target: Target) -> Self {
+        // Not the entry's flag for registered files: the operation has one of its own.
+        match target {
+            Target::Fd(fd) => {
+                self.fd = fd;
+                self.flags &= !sys::IORING_NOP_FIXED_FILE;
+            }
+            Target::Fixed(slot) => {
+                self.fd = slot as i32;
+                self.flags |= sys::IORING_NOP_FIXED_FILE;
+            }
+        }
+        self.flags |= sys::IORING_NOP_FILE;
+        self
+    }
+
+    /// Looks up a registered buffer as other requests do, for tests and measurements.
+    /// `IORING_NOP_FIXED_BUFFER`, Linux 6.13.
+    #[doc(alias = "IORING_NOP_FIXED_BUFFER")]
+    #[inline(always)]
+    pub const fn buf_index(mut self, buf_index: u16) -> Self {
+        self.buf_index = buf_index;
+        self.flags |= sys::IORING_NOP_FIXED_BUFFER;
+        self
+    }
+}
+
+impl Default for Nop {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Operation for Nop {
+    const OPCODE: u8 = sys::IORING_OP_NOP as u8;
+    type Output = u32;
+
+    #[inline(always)]
+    fn write(&self, sqe: &mut Sqe) {
+        sqe.set_fd(self.fd)
+            .set_len(self.result as u32)
+            .set_op_flags(self.flags)
+            .set_buf_index(self.buf_index);
+    }
+
+    #[inline(always)]
+    fn read(cqe: &Cqe) -> Result<u32, Errno> {
+        cqe.result()
+    }
+}
+
+pushable!(Nop);
+
+// SAFETY: a file or a buffer is looked up and not touched; nothing is closed.
+unsafe impl SafeOperation for Nop {}
+// SAFETY: as above; the entry is the operation's own.
+unsafe impl SafeToPush for Nop {}
