@@ -6,7 +6,6 @@ use crate::errno::Errno;
 
 /// What became of a submit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a submit may have taken less than everything"]
 pub struct Submitted {
     count: u32,
     left: u32,
