@@ -68,6 +68,9 @@ pub(crate) fn submit(core: &Core, tail: u32) -> Result<Submitted, EnterError> {
 /// Submits in the same way, and waits until `count` completions stand in the queue that are not reaped.
 #[inline(always)]
 pub(crate) fn submit_and_wait(core: &Core, tail: u32, count: u32) -> Result<Submitted, EnterError> {
+    // The kernel takes the count for a signed number: measured, 2^31 waits for ever and 2^32 - 1 not at all.
+    // No queue holds as many. Nothing is left of this where the count is a constant.
+    let count = count.min(i32::MAX as u32);
     let to_submit = to_submit(core, tail);
     let word = core.enter_word();
     if word.is_rare() {
@@ -146,10 +149,7 @@ fn submit_rare(core: &Core, to_submit: u32, count: u32) -> Result<u32, Errno> {
         }
         return Ok(to_submit);
     }
-    // IOPOLL: completions appear only while somebody asks for them.
-    if to_submit == 0 && wait.is_none() {
-        return Ok(0);
-    }
+    // IOPOLL: completions appear only while somebody asks for them, also where nothing is to be submitted.
     let missing = wait.map_or(0, |target| target.missing(core));
     let flags = core.enter_word().flags() | sys::IORING_ENTER_GETEVENTS;
     // SAFETY: no argument is passed.
