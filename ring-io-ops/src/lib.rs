@@ -33,3 +33,13 @@ pub use ring_io as ring;
 pub use target::CWD;
 pub use target::Target::{self, Fd, Fixed};
 pub use timespec::Timespec;
+
+/// The examples of the package's front page run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadMe;
+
+/// The same for the repository's.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct RepositoryReadMe;

@@ -83,3 +83,8 @@ pub use register::{RegisterError, Registrar};
 pub use ring::Ring;
 pub use sq::{QueueFull, SubmissionQueue};
 pub use sqe::{Prepare, SafeToPush, Sqe, Sqe128, SqeFlags, SubmissionEntry};
+
+/// The examples of the package's front page run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadMe;
