@@ -208,6 +208,8 @@ impl Sqe {
     }
 }
 
+// `head` is shown as the three fields that it holds.
+#[allow(clippy::missing_fields_in_debug)]
 impl fmt::Debug for Sqe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sqe")
