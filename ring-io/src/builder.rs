@@ -332,3 +332,50 @@ fn keep_from_children(core: &Core) -> Result<(), Errno> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::error::SetupError;
+    use crate::flags::SetupFlags;
+    use crate::ring::Ring;
+
+    /// No kernel has given this bit a meaning yet.
+    const FROM_THE_FUTURE: SetupFlags = SetupFlags::from_bits_retain(1 << 31);
+
+    #[test]
+    fn a_flag_that_the_kernel_does_not_know_is_named_alone() {
+        let error = Ring::builder(8)
+            .clamp()
+            .with(FROM_THE_FUTURE)
+            .build()
+            .expect_err("an unknown flag");
+        assert_eq!(error, SetupError::UnknownFlags(FROM_THE_FUTURE));
+        assert_eq!(
+            error.to_string(),
+            "this kernel does not know 0x80000000 (EINVAL); leave it out, or use a newer kernel"
+        );
+    }
+
+    #[test]
+    fn unknown_flags_are_named_as_the_kernel_names_them() {
+        let error = SetupError::UnknownFlags(
+            SetupFlags::SQE_MIXED | SetupFlags::SQ_REWIND | FROM_THE_FUTURE,
+        );
+        assert_eq!(
+            error.to_string(),
+            "this kernel does not know IORING_SETUP_SQE_MIXED, IORING_SETUP_SQ_REWIND, 0x80000000 (EINVAL); leave it out, or use a newer kernel"
+        );
+    }
+
+    #[test]
+    fn the_memory_of_a_ring_counts_both_sizes_of_entries() {
+        assert_eq!(Ring::builder(1).memory(), 4096 + 4096);
+        assert_eq!(Ring::builder(128).memory(), 128 * 64 + 2 * 4096);
+        assert_eq!(Ring::builder(128).sqe128().memory(), 128 * 128 + 2 * 4096);
+        assert_eq!(Ring::builder(128).cqe32().memory(), 128 * 64 + 3 * 4096);
+        assert_eq!(
+            Ring::builder(64).cq_entries(1024).memory(),
+            64 * 64 + 5 * 4096
+        );
+    }
+}

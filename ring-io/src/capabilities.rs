@@ -196,3 +196,19 @@ unsafe fn register(fd: i32, opcode: u32, arg: *mut c_void, nr: u32) -> Result<u3
         Ok(result as u32)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{query_setup_flags, try_setup_flags};
+    use crate::flags::SetupFlags;
+
+    // Where the kernel has no answer to the question there is nothing to compare, and the trial stands alone.
+    #[test]
+    fn trying_flag_by_flag_finds_what_the_kernel_says() {
+        let tried = try_setup_flags();
+        assert!(tried.contains(SetupFlags::IOPOLL | SetupFlags::SQPOLL | SetupFlags::SQ_AFF));
+        if let Some(told) = query_setup_flags() {
+            assert_eq!(tried, told);
+        }
+    }
+}

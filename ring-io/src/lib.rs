@@ -59,6 +59,8 @@ mod cqe;
 mod enter;
 mod errno;
 mod error;
+#[cfg(test)]
+mod fake;
 mod flags;
 mod limits;
 mod mode;

@@ -139,3 +139,66 @@ fn timespec(duration: Duration) -> sys::__kernel_timespec {
         tv_nsec: i64::from(duration.subsec_nanos()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Target;
+    use crate::fake::Fake;
+
+    // Counters that start at all distances from the wrap.
+    fn starts() -> impl Iterator<Item = u32> {
+        (0..12).map(|i| 0u32.wrapping_sub(6).wrapping_add(i))
+    }
+
+    #[test]
+    fn a_wait_is_over_when_the_tail_has_come_far_enough() {
+        for start in starts() {
+            let fake = Fake::new(4, 8, start);
+            let target = Target::now(fake.core(), 3);
+            for completed in 0..6 {
+                assert_eq!(
+                    target.is_reached(fake.core()),
+                    completed >= 3,
+                    "from {start}"
+                );
+                assert_eq!(target.missing(fake.core()), 3);
+                assert!(fake.complete(completed));
+            }
+        }
+    }
+
+    // What was reaped meanwhile counts: the wait is for completions, not for a full queue.
+    #[test]
+    fn what_is_reaped_during_a_wait_is_not_waited_for_again() {
+        for start in starts() {
+            let fake = Fake::new(4, 8, start);
+            let target = Target::now(fake.core(), 3);
+            for reaped in 0..6u32 {
+                assert_eq!(
+                    target.missing(fake.core()),
+                    3u32.saturating_sub(reaped),
+                    "from {start}"
+                );
+                assert_eq!(target.is_reached(fake.core()), reaped >= 3);
+                assert!(fake.complete(0));
+                fake.cq().advance(1);
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_is_waited_for_than_the_queue_holds() {
+        for start in starts() {
+            for count in [8, 9, 1 << 31, u32::MAX] {
+                let fake = Fake::new(4, 8, start);
+                let target = Target::now(fake.core(), count);
+                assert_eq!(target.missing(fake.core()), 8);
+                for completed in 0..8 {
+                    assert!(!target.is_reached(fake.core()), "{count} from {start}");
+                    assert!(fake.complete(completed));
+                }
+                assert!(target.is_reached(fake.core()), "{count} from {start}");
+            }
+        }
+    }
+}
