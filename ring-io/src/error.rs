@@ -55,8 +55,9 @@ pub enum SetupError {
     /// `EINVAL`: this kernel does not know these flags; it was asked about each.
     #[error("this kernel does not know {} (EINVAL); leave it out, or use a newer kernel", Names(*.0))]
     UnknownFlags(SetupFlags),
-    /// `EINVAL`: the kernel knows each flag and refuses them together.
-    #[error("the kernel refuses these setup flags together (EINVAL): {}; see io_uring_setup(2)", Names(*.0))]
+    /// `EINVAL`: the kernel knows each flag, and refuses them together or a value that one of them takes (a CPU
+    /// that does not exist, a descriptor that is no ring).
+    #[error("the kernel refuses these setup flags together, or a value that one of them takes (EINVAL): {}; see io_uring_setup(2)", Names(*.0))]
     Combination(SetupFlags),
     /// Any other number, with its meaning in `io_uring_setup(2)`.
     #[error("io_uring_setup failed: {0}")]

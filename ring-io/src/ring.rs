@@ -241,8 +241,7 @@ impl<S: SubmissionEntry, C: CompletionEntry> Ring<S, C, OneThread> {
     ///
     /// # Errors
     ///
-    /// [`RegisterError`]: `EEXIST` when it is there already, `EBUSY` when the thread's 16 places are taken,
-    /// `EINVAL` on an older kernel.
+    /// [`RegisterError`]: it is there already, the thread's 16 places are taken, or `EINVAL` on an older kernel.
     #[doc(alias = "io_uring_register_ring_fd")]
     pub fn register_ring_fd(&mut self) -> Result<(), RegisterError> {
         // SAFETY: the ring is live, `&mut self` makes this its only user, and its type keeps it on this thread.
@@ -251,7 +250,7 @@ impl<S: SubmissionEntry, C: CompletionEntry> Ring<S, C, OneThread> {
             self.core.refresh();
             result
         };
-        result.map_err(RegisterError::from_errno)
+        result.map_err(|errno| RegisterError::from_errno(errno).of_ring())
     }
 
     /// Takes the ring's descriptor out of the thread's table.

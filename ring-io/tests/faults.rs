@@ -156,6 +156,20 @@ fn sizes_that_are_not_possible_are_named() {
 }
 
 #[test]
+fn a_value_that_a_flag_takes_is_named_as_a_possible_cause() {
+    let error = Ring::builder(1)
+        .sqpoll(std::time::Duration::ZERO)
+        .sqpoll_cpu(9999)
+        .build()
+        .expect_err("there is no such CPU");
+    assert_says(
+        &error,
+        libc::EINVAL,
+        "the kernel refuses these setup flags together, or a value that one of them takes (EINVAL): IORING_SETUP_SQPOLL, IORING_SETUP_SQ_AFF; see io_uring_setup(2)",
+    );
+}
+
+#[test]
 fn flags_that_do_not_go_together_are_named() {
     let error = Ring::builder(8)
         .taskrun_flag()
@@ -165,7 +179,7 @@ fn flags_that_do_not_go_together_are_named() {
     assert_says(
         &error,
         libc::EINVAL,
-        "the kernel refuses these setup flags together (EINVAL): IORING_SETUP_TASKRUN_FLAG; see io_uring_setup(2)",
+        "the kernel refuses these setup flags together, or a value that one of them takes (EINVAL): IORING_SETUP_TASKRUN_FLAG; see io_uring_setup(2)",
     );
     let error = Ring::builder(8)
         .defer_taskrun()
@@ -175,7 +189,7 @@ fn flags_that_do_not_go_together_are_named() {
     assert_says(
         &error,
         libc::EINVAL,
-        "the kernel refuses these setup flags together (EINVAL): IORING_SETUP_SQPOLL, IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_DEFER_TASKRUN; see io_uring_setup(2)",
+        "the kernel refuses these setup flags together, or a value that one of them takes (EINVAL): IORING_SETUP_SQPOLL, IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_DEFER_TASKRUN; see io_uring_setup(2)",
     );
 }
 

@@ -350,6 +350,23 @@ fn another_thread_may_not_register_with_a_ring_made_for_one() {
 }
 
 #[test]
+fn a_thread_registers_sixteen_rings_and_no_more() {
+    // A thread of its own: the table belongs to the thread.
+    let outcome = std::thread::spawn(|| {
+        let mut rings = Vec::new();
+        loop {
+            let mut ring = Ring::new(1).expect("a ring").into_one_thread();
+            match ring.register_ring_fd() {
+                Ok(()) => rings.push(ring),
+                Err(error) => return (rings.len(), error),
+            }
+        }
+    });
+    let outcome = outcome.join().expect("the thread");
+    assert_eq!(outcome, (16, RegisterError::RingTableFull));
+}
+
+#[test]
 fn errors_say_what_to_do_and_keep_their_number() {
     let cases = [
         (

@@ -9,7 +9,7 @@ use crate::limits::{self, Limit};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {
-    /// `EBUSY`: something of this kind is registered already, or the table is full.
+    /// `EBUSY`: something of this kind is registered already.
     #[error("something of this kind is registered with the ring already; unregister it first")]
     AlreadyRegistered,
     /// `ENXIO`: nothing of this kind is registered.
@@ -35,6 +35,11 @@ pub enum RegisterError {
         /// The soft limit in bytes.
         limit: Limit,
     },
+    /// `EBUSY`: the thread has registered as many rings as it may.
+    #[error(
+        "this thread has 16 registered rings, and no more are possible; unregister one of them first"
+    )]
+    RingTableFull,
     /// More items than the kernel's 32-bit counts can name; nothing was asked of it.
     #[error("{count} items are more than one call can register")]
     TooMany {
@@ -56,6 +61,14 @@ impl RegisterError {
             libc::ENXIO => Self::NotRegistered,
             libc::EEXIST => Self::Exists,
             _ => Self::Other(errno),
+        }
+    }
+
+    /// For a ring's descriptor.
+    pub(crate) fn of_ring(self) -> Self {
+        match self {
+            Self::AlreadyRegistered => Self::RingTableFull,
+            other => other,
         }
     }
 
@@ -84,7 +97,7 @@ impl RegisterError {
     /// The kernel's number.
     pub const fn errno(&self) -> Errno {
         match self {
-            Self::AlreadyRegistered => Errno::from_raw(libc::EBUSY),
+            Self::AlreadyRegistered | Self::RingTableFull => Errno::from_raw(libc::EBUSY),
             Self::NotRegistered => Errno::from_raw(libc::ENXIO),
             Self::TooManyFiles { .. } => Errno::from_raw(libc::EMFILE),
             Self::LockedMemory { .. } => Errno::from_raw(libc::ENOMEM),
