@@ -352,7 +352,7 @@ fn another_thread_may_not_register_with_a_ring_made_for_one() {
 #[test]
 fn a_thread_registers_sixteen_rings_and_no_more() {
     // A thread of its own: the table belongs to the thread.
-    let outcome = std::thread::spawn(|| {
+    let outcome = thread::spawn(|| {
         let mut rings = Vec::new();
         loop {
             let mut ring = Ring::new(1).expect("a ring").into_one_thread();
