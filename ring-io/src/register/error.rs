@@ -35,6 +35,12 @@ pub enum RegisterError {
         /// The soft limit in bytes.
         limit: Limit,
     },
+    /// `ENOMEM`: the memory for what was to be registered could not be mapped.
+    #[error("{needed} bytes of memory for the registration could not be mapped")]
+    OutOfMemory {
+        /// Bytes that were to be mapped; `usize::MAX` if there are more than addresses.
+        needed: usize,
+    },
     /// `EBUSY`: the thread has registered as many rings as it may.
     #[error(
         "this thread has 16 registered rings, and no more are possible; unregister one of them first"
@@ -46,6 +52,36 @@ pub enum RegisterError {
         /// How many there were.
         count: usize,
     },
+    /// Nothing was given to register or to replace, or a table of no slots was asked for.
+    #[error("there is nothing to register")]
+    Empty,
+    /// `EINVAL`: the slots are not all within the table, or the kernel is older than the operation.
+    #[error(
+        "the {count} slots from {offset} on are not all within the registered table, or this kernel is too old to change them"
+    )]
+    OutsideTable {
+        /// The first slot.
+        offset: u32,
+        /// How many slots.
+        count: u32,
+    },
+    /// A tag was given for a slot that is left empty or left alone; nothing was asked of the kernel.
+    #[error("item {index} has a tag, but brings nothing that could carry it; make the tag 0")]
+    TagOfNothing {
+        /// The item's place in the list.
+        index: usize,
+    },
+    /// An update stopped half way: the slots before are replaced, this one and those behind it are not.
+    #[error("{done} slots were replaced, the next one was not: {cause}")]
+    Incomplete {
+        /// How many slots were replaced.
+        done: u32,
+        /// Why the next one was not.
+        cause: Errno,
+    },
+    /// `EINVAL`: the kernel knows no tags. Linux 5.13 does.
+    #[error("this kernel knows no tags of registered buffers and files; register without")]
+    NoTags,
     /// `EEXIST`: a ring made for one thread was used on another, or the thing is registered already.
     #[error("the ring belongs to another thread, or this is registered already")]
     Exists,
@@ -94,14 +130,42 @@ impl RegisterError {
         }
     }
 
-    /// The kernel's number.
+    /// For a table of `count` slots.
+    pub(crate) fn of_table(self, count: usize) -> Self {
+        // The kernel's numbers for buffers and, in older kernels, files.
+        const SLOTS_MAX: usize = 1 << 14;
+        match self {
+            Self::Other(errno) if errno.raw() == libc::EINVAL && count == 0 => Self::Empty,
+            Self::Other(errno) if errno.raw() == libc::EINVAL && count > SLOTS_MAX => {
+                Self::TooMany { count }
+            }
+            other => other,
+        }
+    }
+
+    /// For `count` slots of a table, from `offset` on.
+    pub(crate) fn of_update(self, offset: u32, count: u32) -> Self {
+        match self {
+            Self::Other(errno) if matches!(errno.raw(), libc::EINVAL | libc::EOVERFLOW) => {
+                Self::OutsideTable { offset, count }
+            }
+            other => other,
+        }
+    }
+
+    /// The kernel's number, or the one that it would have answered with.
     pub const fn errno(&self) -> Errno {
         match self {
             Self::AlreadyRegistered | Self::RingTableFull => Errno::from_raw(libc::EBUSY),
             Self::NotRegistered => Errno::from_raw(libc::ENXIO),
             Self::TooManyFiles { .. } => Errno::from_raw(libc::EMFILE),
-            Self::LockedMemory { .. } => Errno::from_raw(libc::ENOMEM),
-            Self::TooMany { .. } => Errno::from_raw(libc::EINVAL),
+            Self::LockedMemory { .. } | Self::OutOfMemory { .. } => Errno::from_raw(libc::ENOMEM),
+            Self::TooMany { .. }
+            | Self::Empty
+            | Self::OutsideTable { .. }
+            | Self::TagOfNothing { .. }
+            | Self::NoTags => Errno::from_raw(libc::EINVAL),
+            Self::Incomplete { cause, .. } => *cause,
             Self::Exists => Errno::from_raw(libc::EEXIST),
             Self::Other(errno) => *errno,
         }

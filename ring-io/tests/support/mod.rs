@@ -5,6 +5,7 @@
 #![allow(dead_code, unused_macros, unused_imports)]
 
 pub(crate) mod isolated;
+pub(crate) mod registered;
 pub(crate) mod seccomp;
 pub(crate) mod signals;
 mod skip;
