@@ -16,6 +16,7 @@ use crate::core::Core;
 use crate::errno::Errno;
 use crate::mode::{AnyThread, ThreadMode};
 
+pub use buffers::{BufferClone, BufferPool, PoolBuffer};
 pub use error::RegisterError;
 pub use files::{FileEntry, FileSlot, FileTable};
 
