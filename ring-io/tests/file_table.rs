@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::hint;
+use std::thread;
+
 use ring_io::{FileEntry, FileSlot, FileTable, OneThread, RegisterError, Ring};
 use support::isolated::isolated_check;
 use support::registered::*;
@@ -258,4 +261,34 @@ fn slots_work_on_a_ring_that_defers_its_work() {
     registrar.unregister_files().expect("it is there");
     cq.flush().expect("a look");
     assert_eq!(drained(&mut cq), [7]);
+}
+
+// A slot is emptied before it is available again: otherwise its next owner's file would be taken away.
+#[test]
+fn threads_that_share_a_table_never_have_the_same_slot() {
+    let mut ring = Ring::new(4).expect("a ring");
+    let registrar = ring.registrar();
+    let table = registrar.file_table(1, 0).expect("a table");
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..1500 {
+                    let (reader, writer) = pipe();
+                    // Whoever waits takes the slot the moment it is available.
+                    let slot = loop {
+                        match table.insert(&writer) {
+                            Ok(slot) => break slot,
+                            Err(_) => hint::spin_loop(),
+                        }
+                    };
+                    drop(writer);
+                    thread::yield_now();
+                    assert!(!is_hung_up(&reader), "somebody emptied this slot");
+                    drop(slot);
+                    assert!(is_hung_up(&reader), "somebody has this file");
+                }
+            });
+        }
+    });
+    assert_eq!(table.available(), 1);
 }
