@@ -2,7 +2,10 @@
 
 mod buffers;
 mod error;
+mod eventfd;
 mod files;
+mod personality;
+mod probe;
 
 use std::ffi::c_void;
 use std::fmt;
@@ -16,6 +19,8 @@ use crate::errno::Errno;
 use crate::mode::{AnyThread, ThreadMode};
 
 pub use error::RegisterError;
+pub use personality::Personality;
+pub use probe::Probe;
 
 /// The right to register things with one ring.
 ///
