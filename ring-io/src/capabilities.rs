@@ -11,6 +11,7 @@ use ring_io_sys as sys;
 use crate::errno::Errno;
 use crate::error::SetupError;
 use crate::flags::{Features, SetupFlags};
+use crate::register::Probe;
 use crate::ring::Ring;
 
 /// What the running kernel can do with `io_uring`; see [`capabilities`].
@@ -18,8 +19,7 @@ use crate::ring::Ring;
 pub struct Capabilities {
     features: Features,
     setup_flags: SetupFlags,
-    /// One bit for each operation that the kernel says it runs.
-    opcodes: [u64; 4],
+    opcodes: Probe,
 }
 
 impl Capabilities {
@@ -38,12 +38,12 @@ impl Capabilities {
     /// A kernel before Linux 5.6 does not answer the question, so it is `false` for every operation there.
     #[doc(alias("io_uring_opcode_supported", "io_uring_get_probe"))]
     pub const fn supports(&self, opcode: u8) -> bool {
-        self.opcodes[opcode as usize / 64] & (1 << (opcode % 64)) != 0
+        self.opcodes.supports(opcode)
     }
 
     /// The operations that the kernel runs, in ascending order.
     pub fn opcodes(&self) -> impl Iterator<Item = u8> + '_ {
-        (0..=u8::MAX).filter(|&opcode| self.supports(opcode))
+        self.opcodes.opcodes()
     }
 
     fn ask() -> Result<Self, SetupError> {
@@ -97,33 +97,10 @@ pub fn is_available() -> bool {
 }
 
 /// Asks a ring which operations the kernel runs.
-fn probe_opcodes(ring: i32) -> [u64; 4] {
-    /// `struct io_uring_probe` with room for every operation code.
-    #[repr(C)]
-    struct Probe {
-        head: sys::io_uring_probe,
-        ops: [sys::io_uring_probe_op; 256],
-    }
-    // SAFETY: integers only; the kernel wants them zero.
-    let mut probe: Probe = unsafe { mem::zeroed() };
-    // SAFETY: the operation writes at most 256 answers behind the head.
-    let answered = unsafe {
-        register(
-            ring,
-            sys::IORING_REGISTER_PROBE,
-            (&raw mut probe).cast(),
-            256,
-        )
-    };
-    let mut opcodes = [0; 4];
-    if answered.is_ok() {
-        for op in probe.ops.iter().take(usize::from(probe.head.ops_len)) {
-            if u32::from(op.flags) & sys::IO_URING_OP_SUPPORTED != 0 {
-                opcodes[usize::from(op.op) / 64] |= 1 << (op.op % 64);
-            }
-        }
-    }
-    opcodes
+fn probe_opcodes(ring: i32) -> Probe {
+    // SAFETY: the operation writes at most `nr` answers behind the head.
+    unsafe { Probe::ask(|arg, nr| register(ring, sys::IORING_REGISTER_PROBE, arg, nr)) }
+        .unwrap_or(Probe::NO_ANSWER)
 }
 
 /// The setup flags that this kernel knows, asked once.
