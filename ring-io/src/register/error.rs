@@ -63,6 +63,11 @@ pub enum RegisterError {
         /// Its number.
         id: u16,
     },
+    /// `EINVAL`: workers cannot be bound to these CPUs, or there are no workers to bind.
+    #[error(
+        "the kernel's workers cannot be bound so: a CPU is not in this thread's cpuset, or this thread has used no ring, or the kernel is older than 5.14"
+    )]
+    WorkerCpus,
     /// Any other number, with its meaning in `io_uring_register(2)`.
     #[error("io_uring_register failed: {0}")]
     Other(Errno),
@@ -132,6 +137,14 @@ impl RegisterError {
         }
     }
 
+    /// For the CPUs of workers.
+    pub(crate) fn of_worker_cpus(self) -> Self {
+        match self {
+            Self::Other(errno) if errno.raw() == libc::EINVAL => Self::WorkerCpus,
+            other => other,
+        }
+    }
+
     /// The kernel's number.
     pub const fn errno(&self) -> Errno {
         match self {
@@ -141,9 +154,10 @@ impl RegisterError {
             Self::NotRegistered => Errno::from_raw(libc::ENXIO),
             Self::TooManyFiles { .. } => Errno::from_raw(libc::EMFILE),
             Self::LockedMemory { .. } => Errno::from_raw(libc::ENOMEM),
-            Self::TooMany { .. } | Self::NotAnEventfd | Self::UnknownPersonality { .. } => {
-                Errno::from_raw(libc::EINVAL)
-            }
+            Self::TooMany { .. }
+            | Self::NotAnEventfd
+            | Self::UnknownPersonality { .. }
+            | Self::WorkerCpus => Errno::from_raw(libc::EINVAL),
             Self::Exists => Errno::from_raw(libc::EEXIST),
             Self::Other(errno) => *errno,
         }

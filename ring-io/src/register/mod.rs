@@ -6,6 +6,7 @@ mod eventfd;
 mod files;
 mod personality;
 mod probe;
+mod workers;
 
 use std::ffi::c_void;
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::mode::{AnyThread, ThreadMode};
 pub use error::RegisterError;
 pub use personality::Personality;
 pub use probe::Probe;
+pub use workers::{CpuSet, MaxWorkers};
 
 /// The right to register things with one ring.
 ///
