@@ -81,7 +81,7 @@ pub use error::{Denial, SetupError};
 pub use flags::{Features, SetupFlags};
 pub use limits::Limit;
 pub use mode::{AnyThread, OneThread, ThreadMode};
-pub use register::{CpuSet, MaxWorkers, Personality, Probe};
+pub use register::{CpuSet, MaxWorkers, Personality, Probe, SyncCancel, SyncCancelError};
 pub use register::{RegisterError, Registrar};
 pub use ring::Ring;
 pub use sq::{QueueFull, SubmissionQueue};

@@ -1,6 +1,7 @@
 //! Registration: what the kernel keeps for a ring beyond single requests.
 
 mod buffers;
+mod cancel;
 mod error;
 mod eventfd;
 mod files;
@@ -19,6 +20,7 @@ use crate::core::Core;
 use crate::errno::Errno;
 use crate::mode::{AnyThread, ThreadMode};
 
+pub use cancel::{SyncCancel, SyncCancelError};
 pub use error::RegisterError;
 pub use personality::Personality;
 pub use probe::Probe;
