@@ -81,7 +81,10 @@ pub use error::{Denial, SetupError};
 pub use flags::{Features, SetupFlags};
 pub use limits::Limit;
 pub use mode::{AnyThread, OneThread, ThreadMode};
-pub use register::{CpuSet, MaxWorkers, Personality, Probe, SyncCancel, SyncCancelError};
+pub use register::{
+    CpuSet, MaxWorkers, Message, MessageError, Personality, Probe, SyncCancel, SyncCancelError,
+    send_message,
+};
 pub use register::{RegisterError, Registrar};
 pub use ring::Ring;
 pub use sq::{QueueFull, SubmissionQueue};

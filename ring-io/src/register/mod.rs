@@ -5,8 +5,10 @@ mod cancel;
 mod error;
 mod eventfd;
 mod files;
+mod message;
 mod personality;
 mod probe;
+mod ringless;
 mod workers;
 
 use std::ffi::c_void;
@@ -22,6 +24,7 @@ use crate::mode::{AnyThread, ThreadMode};
 
 pub use cancel::{SyncCancel, SyncCancelError};
 pub use error::RegisterError;
+pub use message::{Message, MessageError, send_message};
 pub use personality::Personality;
 pub use probe::Probe;
 pub use workers::{CpuSet, MaxWorkers};
