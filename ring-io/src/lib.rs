@@ -85,6 +85,9 @@ pub use register::{
     CpuSet, MaxWorkers, Message, MessageError, Personality, Probe, SyncCancel, SyncCancelError,
     send_message,
 };
+pub use register::{
+    EnterFlags, QueryError, QueryOpcodes, QueryScq, QueryZcrx, query_opcodes, query_scq, query_zcrx,
+};
 pub use register::{RegisterError, Registrar};
 pub use ring::Ring;
 pub use sq::{QueueFull, SubmissionQueue};

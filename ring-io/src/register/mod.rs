@@ -8,7 +8,8 @@ mod files;
 mod message;
 mod personality;
 mod probe;
-mod ringless;
+mod query;
+pub(crate) mod ringless;
 mod workers;
 
 use std::ffi::c_void;
@@ -27,6 +28,9 @@ pub use error::RegisterError;
 pub use message::{Message, MessageError, send_message};
 pub use personality::Personality;
 pub use probe::Probe;
+pub use query::{
+    EnterFlags, QueryError, QueryOpcodes, QueryScq, QueryZcrx, query_opcodes, query_scq, query_zcrx,
+};
 pub use workers::{CpuSet, MaxWorkers};
 
 /// The right to register things with one ring.
