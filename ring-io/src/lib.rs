@@ -88,6 +88,7 @@ pub use register::{
 pub use register::{
     EnterFlags, QueryError, QueryOpcodes, QueryScq, QueryZcrx, query_opcodes, query_scq, query_zcrx,
 };
+pub use register::{Napi, NapiTracking};
 pub use register::{RegisterError, Registrar};
 pub use ring::Ring;
 pub use sq::{QueueFull, SubmissionQueue};

@@ -6,6 +6,7 @@ mod error;
 mod eventfd;
 mod files;
 mod message;
+mod napi;
 mod personality;
 mod probe;
 mod query;
@@ -26,6 +27,7 @@ use crate::mode::{AnyThread, ThreadMode};
 pub use cancel::{SyncCancel, SyncCancelError};
 pub use error::RegisterError;
 pub use message::{Message, MessageError, send_message};
+pub use napi::{Napi, NapiTracking};
 pub use personality::Personality;
 pub use probe::Probe;
 pub use query::{
