@@ -15,21 +15,21 @@ use crate::register::{RegisterError, Registrar};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Probe {
     /// One bit for each operation code.
-    supported: [u64; 4],
+    opcodes: [u64; 4],
     last_opcode: u8,
 }
 
 impl Probe {
     /// What is known of a kernel that does not answer the question: nothing.
     pub(crate) const NO_ANSWER: Self = Self {
-        supported: [0; 4],
+        opcodes: [0; 4],
         last_opcode: 0,
     };
 
     /// Whether the kernel runs the operation, one of `IORING_OP_*`.
     #[doc(alias = "io_uring_opcode_supported")]
     pub const fn supports(&self, opcode: u8) -> bool {
-        self.supported[opcode as usize / 64] & (1 << (opcode % 64)) != 0
+        self.opcodes[opcode as usize / 64] & (1 << (opcode % 64)) != 0
     }
 
     /// The operations that the kernel runs, in ascending order.
@@ -59,7 +59,7 @@ impl Probe {
         };
         for op in answer.ops.iter().take(usize::from(answer.head.ops_len)) {
             if u32::from(op.flags) & sys::IO_URING_OP_SUPPORTED != 0 {
-                probe.supported[usize::from(op.op) / 64] |= 1 << (op.op % 64);
+                probe.opcodes[usize::from(op.op) / 64] |= 1 << (op.op % 64);
             }
         }
         Ok(probe)
