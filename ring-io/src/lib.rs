@@ -90,6 +90,7 @@ pub use register::{
 };
 pub use register::{Napi, NapiTracking};
 pub use register::{RegisterError, Registrar};
+pub use register::{ZcrxArea, ZcrxQueue, ZcrxRegion, ZcrxRegistration};
 pub use ring::Ring;
 pub use sq::{QueueFull, SubmissionQueue};
 pub use sqe::{Prepare, SafeToPush, Sqe, Sqe128, SqeFlags, SubmissionEntry};

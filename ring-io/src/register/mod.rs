@@ -12,6 +12,7 @@ mod probe;
 mod query;
 pub(crate) mod ringless;
 mod workers;
+mod zcrx;
 
 use std::ffi::c_void;
 use std::fmt;
@@ -34,6 +35,7 @@ pub use query::{
     EnterFlags, QueryError, QueryOpcodes, QueryScq, QueryZcrx, query_opcodes, query_scq, query_zcrx,
 };
 pub use workers::{CpuSet, MaxWorkers};
+pub use zcrx::{ZcrxArea, ZcrxQueue, ZcrxRegion, ZcrxRegistration};
 
 /// The right to register things with one ring.
 ///
