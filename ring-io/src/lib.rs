@@ -81,6 +81,7 @@ pub use error::{Denial, SetupError};
 pub use flags::{Features, SetupFlags};
 pub use limits::Limit;
 pub use mode::{AnyThread, OneThread, ThreadMode};
+pub use register::{BpfFilter, BpfFilterError, BpfFilterFlags, register_task_bpf_filter};
 pub use register::{
     CpuSet, MaxWorkers, Message, MessageError, Personality, Probe, SyncCancel, SyncCancelError,
     send_message,

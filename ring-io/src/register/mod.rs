@@ -1,5 +1,6 @@
 //! Registration: what the kernel keeps for a ring beyond single requests.
 
+mod bpf;
 mod buffers;
 mod cancel;
 mod error;
@@ -25,6 +26,7 @@ use crate::core::Core;
 use crate::errno::Errno;
 use crate::mode::{AnyThread, ThreadMode};
 
+pub use bpf::{BpfFilter, BpfFilterError, BpfFilterFlags, register_task_bpf_filter};
 pub use cancel::{SyncCancel, SyncCancelError};
 pub use error::RegisterError;
 pub use message::{Message, MessageError, send_message};
