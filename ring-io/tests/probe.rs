@@ -46,3 +46,21 @@ fn a_refused_question_is_an_error_with_the_kernels_number() {
     .expect_err("refused");
     assert!(matches!(error, RegisterError::Other(errno) if errno.raw() == libc::EINVAL));
 }
+
+#[cfg(feature = "liburing")]
+#[test]
+fn the_last_operation_is_the_one_that_c_finds() {
+    let probe = Ring::new(4)
+        .expect("a ring")
+        .registrar()
+        .probe()
+        .expect("Linux 5.6");
+    // SAFETY: the function takes nothing and answers with a probe of its own, or null.
+    let by_c = unsafe { sys::io_uring_get_probe() };
+    assert!(!by_c.is_null());
+    // SAFETY: the probe is whole until it is freed, and not used after.
+    unsafe {
+        assert_eq!(probe.last_opcode(), (*by_c).last_op);
+        sys::io_uring_free_probe(by_c);
+    }
+}
