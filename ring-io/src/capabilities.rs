@@ -1,6 +1,5 @@
 //! What this kernel can do: asked, never derived from its version.
 
-use std::ffi::c_void;
 use std::fmt;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -11,6 +10,7 @@ use ring_io_sys as sys;
 use crate::errno::Errno;
 use crate::error::SetupError;
 use crate::flags::{Features, SetupFlags};
+use crate::register::{Probe, query_opcodes, ringless};
 use crate::ring::Ring;
 
 /// What the running kernel can do with `io_uring`; see [`capabilities`].
@@ -18,8 +18,7 @@ use crate::ring::Ring;
 pub struct Capabilities {
     features: Features,
     setup_flags: SetupFlags,
-    /// One bit for each operation that the kernel says it runs.
-    opcodes: [u64; 4],
+    opcodes: Probe,
 }
 
 impl Capabilities {
@@ -38,12 +37,12 @@ impl Capabilities {
     /// A kernel before Linux 5.6 does not answer the question, so it is `false` for every operation there.
     #[doc(alias("io_uring_opcode_supported", "io_uring_get_probe"))]
     pub const fn supports(&self, opcode: u8) -> bool {
-        self.opcodes[opcode as usize / 64] & (1 << (opcode % 64)) != 0
+        self.opcodes.supports(opcode)
     }
 
     /// The operations that the kernel runs, in ascending order.
     pub fn opcodes(&self) -> impl Iterator<Item = u8> + '_ {
-        (0..=u8::MAX).filter(|&opcode| self.supports(opcode))
+        self.opcodes.opcodes()
     }
 
     fn ask() -> Result<Self, SetupError> {
@@ -97,33 +96,10 @@ pub fn is_available() -> bool {
 }
 
 /// Asks a ring which operations the kernel runs.
-fn probe_opcodes(ring: i32) -> [u64; 4] {
-    /// `struct io_uring_probe` with room for every operation code.
-    #[repr(C)]
-    struct Probe {
-        head: sys::io_uring_probe,
-        ops: [sys::io_uring_probe_op; 256],
-    }
-    // SAFETY: integers only; the kernel wants them zero.
-    let mut probe: Probe = unsafe { mem::zeroed() };
-    // SAFETY: the operation writes at most 256 answers behind the head.
-    let answered = unsafe {
-        register(
-            ring,
-            sys::IORING_REGISTER_PROBE,
-            (&raw mut probe).cast(),
-            256,
-        )
-    };
-    let mut opcodes = [0; 4];
-    if answered.is_ok() {
-        for op in probe.ops.iter().take(usize::from(probe.head.ops_len)) {
-            if u32::from(op.flags) & sys::IO_URING_OP_SUPPORTED != 0 {
-                opcodes[usize::from(op.op) / 64] |= 1 << (op.op % 64);
-            }
-        }
-    }
-    opcodes
+fn probe_opcodes(ring: i32) -> Probe {
+    // SAFETY: the operation writes at most `nr` answers behind the head.
+    unsafe { Probe::ask(|arg, nr| ringless::register(ring, sys::IORING_REGISTER_PROBE, arg, nr)) }
+        .unwrap_or(Probe::NO_ANSWER)
 }
 
 /// The setup flags that this kernel knows, asked once.
@@ -134,16 +110,7 @@ pub(crate) fn known_setup_flags() -> SetupFlags {
 
 /// Asks the kernel outright. Linux 6.18.
 fn query_setup_flags() -> Option<SetupFlags> {
-    // SAFETY: integers only.
-    let mut answer: sys::io_uring_query_opcode = unsafe { mem::zeroed() };
-    // SAFETY: as above.
-    let mut header: sys::io_uring_query_hdr = unsafe { mem::zeroed() };
-    header.query_data = &raw mut answer as u64;
-    header.query_op = sys::IO_URING_QUERY_OPCODES;
-    header.size = size_of_val(&answer) as u32;
-    // SAFETY: the query writes at most `size` bytes at `query_data`, and no ring is needed for it.
-    unsafe { register(-1, sys::IORING_REGISTER_QUERY, (&raw mut header).cast(), 0) }.ok()?;
-    (header.result >= 0).then(|| SetupFlags::from_bits_retain(answer.ring_setup_flags as u32))
+    query_opcodes().ok().map(|answer| answer.setup_flags)
 }
 
 /// Finds out flag by flag, with throw-away rings of one entry.
@@ -180,21 +147,6 @@ fn is_known(flag: SetupFlags) -> bool {
     }
     // Whatever else is wrong (no memory given, no such ring, no privilege), the flag was understood.
     Errno::last().raw() != libc::EINVAL
-}
-
-/// `io_uring_register(2)`, also where there is no ring.
-///
-/// # Safety
-///
-/// `arg` and `nr` are what the manual page asks for with `opcode`.
-unsafe fn register(fd: i32, opcode: u32, arg: *mut c_void, nr: u32) -> Result<u32, Errno> {
-    // SAFETY: the caller vouches for the arguments.
-    let result = unsafe { libc::syscall(libc::SYS_io_uring_register, fd, opcode, arg, nr) };
-    if result < 0 {
-        Err(Errno::last())
-    } else {
-        Ok(result as u32)
-    }
 }
 
 #[cfg(test)]

@@ -81,9 +81,19 @@ pub use error::{Denial, SetupError};
 pub use flags::{Features, SetupFlags};
 pub use limits::Limit;
 pub use mode::{AnyThread, OneThread, ThreadMode};
+pub use register::{BpfFilter, BpfFilterError, BpfFilterFlags, register_task_bpf_filter};
 pub use register::{BufferClone, BufferPool, PoolBuffer};
+pub use register::{
+    CpuSet, MaxWorkers, Message, MessageError, Personality, Probe, SyncCancel, SyncCancelError,
+    send_message,
+};
+pub use register::{
+    EnterFlags, QueryError, QueryOpcodes, QueryScq, QueryZcrx, query_opcodes, query_scq, query_zcrx,
+};
 pub use register::{FileEntry, FileSlot, FileTable};
+pub use register::{Napi, NapiTracking};
 pub use register::{RegisterError, Registrar};
+pub use register::{ZcrxArea, ZcrxQueue, ZcrxRegion, ZcrxRegistration};
 pub use ring::Ring;
 pub use sq::{QueueFull, SubmissionQueue};
 pub use sqe::{Prepare, SafeToPush, Sqe, Sqe128, SqeFlags, SubmissionEntry};

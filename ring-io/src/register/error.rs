@@ -85,6 +85,25 @@ pub enum RegisterError {
     /// `EEXIST`: a ring made for one thread was used on another, or the thing is registered already.
     #[error("the ring belongs to another thread, or this is registered already")]
     Exists,
+    /// `EINVAL`: the descriptor that completions were to signal is of another kind.
+    #[error("the descriptor is not an eventfd; eventfd(2) makes one")]
+    NotAnEventfd,
+    /// `EBUSY`: the ring has all the personalities that it can number.
+    #[error(
+        "the ring has 65535 personalities, and no more are possible; unregister one of them first"
+    )]
+    TooManyPersonalities,
+    /// `EINVAL`: the ring has no such personality.
+    #[error("the ring has no personality {id}; it was unregistered, or is another ring's")]
+    UnknownPersonality {
+        /// Its number.
+        id: u16,
+    },
+    /// `EINVAL`: workers cannot be bound to these CPUs, or there are no workers to bind.
+    #[error(
+        "the kernel's workers cannot be bound so: a CPU is not in this thread's cpuset, or this thread has used no ring, or the kernel is older than 5.14"
+    )]
+    WorkerCpus,
     /// Any other number, with its meaning in `io_uring_register(2)`.
     #[error("io_uring_register failed: {0}")]
     Other(Errno),
@@ -143,6 +162,14 @@ impl RegisterError {
         }
     }
 
+    /// For an eventfd.
+    pub(crate) fn of_eventfd(self) -> Self {
+        match self {
+            Self::Other(errno) if errno.raw() == libc::EINVAL => Self::NotAnEventfd,
+            other => other,
+        }
+    }
+
     /// For `count` slots of a table, from `offset` on.
     pub(crate) fn of_update(self, offset: u32, count: u32) -> Self {
         match self {
@@ -153,10 +180,36 @@ impl RegisterError {
         }
     }
 
+    /// For a new personality.
+    pub(crate) fn of_personality(self) -> Self {
+        match self {
+            Self::AlreadyRegistered => Self::TooManyPersonalities,
+            other => other,
+        }
+    }
+
+    /// For the personality `id`, which was to go.
+    pub(crate) fn of_unknown_personality(self, id: u16) -> Self {
+        match self {
+            Self::Other(errno) if errno.raw() == libc::EINVAL => Self::UnknownPersonality { id },
+            other => other,
+        }
+    }
+
+    /// For the CPUs of workers.
+    pub(crate) fn of_worker_cpus(self) -> Self {
+        match self {
+            Self::Other(errno) if errno.raw() == libc::EINVAL => Self::WorkerCpus,
+            other => other,
+        }
+    }
+
     /// The kernel's number, or the one that it would have answered with.
     pub const fn errno(&self) -> Errno {
         match self {
-            Self::AlreadyRegistered | Self::RingTableFull => Errno::from_raw(libc::EBUSY),
+            Self::AlreadyRegistered | Self::RingTableFull | Self::TooManyPersonalities => {
+                Errno::from_raw(libc::EBUSY)
+            }
             Self::NotRegistered => Errno::from_raw(libc::ENXIO),
             Self::TooManyFiles { .. } => Errno::from_raw(libc::EMFILE),
             Self::LockedMemory { .. } | Self::OutOfMemory { .. } => Errno::from_raw(libc::ENOMEM),
@@ -164,7 +217,10 @@ impl RegisterError {
             | Self::Empty
             | Self::OutsideTable { .. }
             | Self::TagOfNothing { .. }
-            | Self::NoTags => Errno::from_raw(libc::EINVAL),
+            | Self::NoTags
+            | Self::NotAnEventfd
+            | Self::UnknownPersonality { .. }
+            | Self::WorkerCpus => Errno::from_raw(libc::EINVAL),
             Self::Incomplete { cause, .. } => *cause,
             Self::Exists => Errno::from_raw(libc::EEXIST),
             Self::Other(errno) => *errno,

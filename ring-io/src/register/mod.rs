@@ -1,9 +1,20 @@
 //! Registration: what the kernel keeps for a ring beyond single requests.
 
+mod bpf;
 mod buffers;
+mod cancel;
 mod error;
+mod eventfd;
 mod files;
+mod message;
+mod napi;
+mod personality;
+mod probe;
+mod query;
 mod resources;
+pub(crate) mod ringless;
+mod workers;
+mod zcrx;
 
 use std::ffi::c_void;
 use std::fmt;
@@ -16,9 +27,21 @@ use crate::core::Core;
 use crate::errno::Errno;
 use crate::mode::{AnyThread, ThreadMode};
 
+pub use bpf::{BpfFilter, BpfFilterError, BpfFilterFlags, register_task_bpf_filter};
 pub use buffers::{BufferClone, BufferPool, PoolBuffer};
+pub use cancel::{SyncCancel, SyncCancelError};
+pub use error::RegisterError;
 pub use error::RegisterError;
 pub use files::{FileEntry, FileSlot, FileTable};
+pub use message::{Message, MessageError, send_message};
+pub use napi::{Napi, NapiTracking};
+pub use personality::Personality;
+pub use probe::Probe;
+pub use query::{
+    EnterFlags, QueryError, QueryOpcodes, QueryScq, QueryZcrx, query_opcodes, query_scq, query_zcrx,
+};
+pub use workers::{CpuSet, MaxWorkers};
+pub use zcrx::{ZcrxArea, ZcrxQueue, ZcrxRegion, ZcrxRegistration};
 
 /// The right to register things with one ring.
 ///
