@@ -211,37 +211,78 @@ impl Deref for Cqe32 {
     }
 }
 
-mod sealed {
+pub(crate) mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Cqe {}
     impl Sealed for super::Cqe32 {}
 }
 
-/// The entry types of a completion queue: [`Cqe`] and [`Cqe32`].
+/// What the completions of a queue are: [`Cqe`], [`Cqe32`], or both of them in one queue,
+/// [`MixedCqe`](crate::MixedCqe).
 pub trait CompletionEntry: Copy + Send + Sync + sealed::Sealed + 'static {
-    /// The setup flags that make the kernel write entries of this size.
+    /// The setup flags that make the kernel write such entries.
     const SETUP_FLAGS: u32;
 
-    /// The part that both sizes have.
+    /// One place of the queue. An entry takes one of them, or more where entries differ in size.
+    type Slot: Copy + Send + Sync + 'static;
+
+    /// The part that all sizes have.
     fn cqe(&self) -> &Cqe;
+
+    /// Copies the entry at `head` and steps behind it; none, when no entry is left before `tail`.
+    ///
+    /// # Safety
+    ///
+    /// `slots` points at `mask + 1` slots, of which those from `head` up to `tail` were written by the kernel, or
+    /// as the kernel does, and are not written to during the call.
+    #[doc(hidden)]
+    unsafe fn take(slots: *const Self::Slot, mask: u32, head: &mut u32, tail: u32) -> Option<Self>;
+
+    /// How many entries `slots` slots hold: at least, and at most.
+    #[doc(hidden)]
+    fn entries_in(slots: usize) -> (usize, Option<usize>);
 }
 
-impl CompletionEntry for Cqe {
-    const SETUP_FLAGS: u32 = 0;
+/// The entry types of which each takes one slot: [`Cqe`] and [`Cqe32`]. Their slots can be looked at in place.
+pub trait FixedCompletionEntry: CompletionEntry<Slot = Self> {}
 
-    #[inline(always)]
-    fn cqe(&self) -> &Cqe {
-        self
-    }
+macro_rules! fixed {
+    ($($entry:ty, $flags:expr, |$this:ident| $cqe:expr;)*) => {$(
+        impl CompletionEntry for $entry {
+            const SETUP_FLAGS: u32 = $flags;
+
+            type Slot = Self;
+
+            #[inline(always)]
+            fn cqe(&self) -> &Cqe {
+                let $this = self;
+                $cqe
+            }
+
+            #[inline(always)]
+            unsafe fn take(slots: *const Self, mask: u32, head: &mut u32, tail: u32) -> Option<Self> {
+                if *head == tail {
+                    return None;
+                }
+                // SAFETY: the entry was written, and the index is at most `mask`, as the caller promises.
+                let entry = unsafe { *slots.add((*head & mask) as usize) };
+                *head = head.wrapping_add(1);
+                Some(entry)
+            }
+
+            #[inline(always)]
+            fn entries_in(slots: usize) -> (usize, Option<usize>) {
+                (slots, Some(slots))
+            }
+        }
+
+        impl FixedCompletionEntry for $entry {}
+    )*};
 }
 
-impl CompletionEntry for Cqe32 {
-    const SETUP_FLAGS: u32 = sys::IORING_SETUP_CQE32;
-
-    #[inline(always)]
-    fn cqe(&self) -> &Cqe {
-        &self.cqe
-    }
+fixed! {
+    Cqe, 0, |entry| entry;
+    Cqe32, sys::IORING_SETUP_CQE32, |entry| &entry.cqe;
 }
 
 const _: () = {

@@ -8,7 +8,8 @@ use std::mem::{self, MaybeUninit};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use ring_io::{
-    CompletionEntry, CompletionQueue, Cqe, Ring, RingBuilder, Sqe, SubmissionEntry, SubmissionQueue,
+    CompletionQueue, Cqe, FixedCompletionEntry, Ring, RingBuilder, Sqe, SubmissionEntry,
+    SubmissionQueue,
 };
 use support::{drained, nop};
 
@@ -123,7 +124,7 @@ fn pushed<T>(model: &mut Model, outcome: &Result<(), T>, numbers: &[u64]) {
 }
 
 #[allow(clippy::too_many_lines)]
-fn take<S: SubmissionEntry, C: CompletionEntry>(
+fn take<S: SubmissionEntry, C: FixedCompletionEntry>(
     step: Step,
     model: &mut Model,
     sq: &mut SubmissionQueue<'_, S>,
@@ -240,7 +241,7 @@ fn take<S: SubmissionEntry, C: CompletionEntry>(
 }
 
 /// What has to hold between any two steps.
-fn assert_agrees<S: SubmissionEntry, C: CompletionEntry>(
+fn assert_agrees<S: SubmissionEntry, C: FixedCompletionEntry>(
     model: &Model,
     sq: &SubmissionQueue<'_, S>,
     cq: &CompletionQueue<'_, C>,
@@ -257,7 +258,7 @@ fn assert_agrees<S: SubmissionEntry, C: CompletionEntry>(
     assert_eq!((sq.dropped(), cq.lost()), (0, 0));
 }
 
-fn live<S: SubmissionEntry, C: CompletionEntry>(
+fn live<S: SubmissionEntry, C: FixedCompletionEntry>(
     builder: RingBuilder<S, C>,
     life: &[(Vec<Step>, End)],
 ) {
