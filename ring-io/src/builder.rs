@@ -20,6 +20,7 @@ use crate::mixed_cq::MixedCqe;
 use crate::mixed_sq::MixedSqe;
 use crate::mode::{AnyThread, OneThread, ThreadMode};
 use crate::ring::Ring;
+use crate::sq::RewindRing;
 use crate::sqe::{Sqe, Sqe128, SubmissionEntry};
 
 /// The kernel's limits, `io_uring_setup(2)`.
@@ -249,6 +250,18 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
         }
         // SAFETY: the flags made the kernel use these entry types; the builder's methods choose the mode with the flags.
         Ok(unsafe { Ring::from_core(core) })
+    }
+
+    /// Makes a ring whose every submit starts at the first slot of the submission queue. Not with
+    /// [`sqpoll`](Self::sqpoll). Linux 7.0.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn build_rewind(self) -> Result<RewindRing<S, C, M>, SetupError> {
+        self.with(SetupFlags::SQ_REWIND | SetupFlags::NO_SQARRAY)
+            .build()
+            .map(RewindRing::new)
     }
 
     /// Says why the kernel refused.

@@ -135,6 +135,23 @@ impl Fake {
         Some(sqe)
     }
 
+    /// As the kernel with `SQ_REWIND`: reads the first `n` entries, whatever the counters say.
+    pub(crate) fn front(&self, n: u32) -> Vec<u64> {
+        let slots = self.sqes.iter().take(n as usize);
+        // SAFETY: the other side has written them, and is this thread.
+        slots
+            .map(|slot| unsafe { &*slot.get() }.user_data())
+            .collect()
+    }
+
+    /// The head and the tail of the submission queue, as the kernel would find them.
+    pub(crate) fn sq_counters(&self) -> (u32, u32) {
+        (
+            self.words.sq_head.load(Relaxed),
+            self.words.sq_tail.load(Relaxed),
+        )
+    }
+
     /// As the kernel with `SQE_MIXED`: takes the oldest entry, which is one of 128 bytes if its operation says so.
     ///
     /// # Panics

@@ -89,7 +89,7 @@ pub use mode::{AnyThread, OneThread, ThreadMode};
 pub use recvmsg::{ControlMessage, ControlMessages, Malformed, RecvMsgOut};
 pub use register::{RegisterError, Registrar};
 pub use ring::Ring;
-pub use sq::{QueueFull, SubmissionQueue};
+pub use sq::{QueueFull, RewindQueue, RewindRing, SubmissionQueue};
 pub use sqe::{Prepare, SafeToPush, Sqe, Sqe128, SqeFlags, SubmissionEntry};
 
 /// The examples of the package's front page run as tests.

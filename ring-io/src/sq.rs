@@ -4,6 +4,8 @@
 //! Nothing here waits and nothing knows an operation: entering the kernel is
 //! `enter`'s business, operations are `ring-io-ops`'s.
 
+mod rewind;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -17,6 +19,8 @@ use crate::core::Core;
 use crate::enter::{self, EnterError, Submitted};
 use crate::mode::{AnyThread, ThreadMode};
 use crate::sqe::{Prepare, SafeToPush, Sqe, SubmissionEntry};
+
+pub use rewind::{RewindQueue, RewindRing};
 
 /// The queue had no room; the rejected request is handed back.
 ///
