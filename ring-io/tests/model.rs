@@ -1,4 +1,6 @@
 //! Random sequences of everything a ring can do, against two plain queues.
+//!
+//! Rings with entries of two sizes in one queue have theirs in `mixed.rs`.
 
 mod support;
 
@@ -324,5 +326,25 @@ fn a_ring_of_wide_entries_does_what_two_plain_queues_do() {
     }
     proptest!(config(), |(life in life())| {
         live(Ring::builder(SQ_ENTRIES as u32).sqe128().cqe32(), &life);
+    });
+}
+
+#[test]
+fn a_ring_of_wide_submissions_does_what_two_plain_queues_do() {
+    if let Err(error) = Ring::builder(1).sqe128().build() {
+        return support::skip(error);
+    }
+    proptest!(config(), |(life in life())| {
+        live(Ring::builder(SQ_ENTRIES as u32).sqe128(), &life);
+    });
+}
+
+#[test]
+fn a_ring_of_wide_completions_does_what_two_plain_queues_do() {
+    if let Err(error) = Ring::builder(1).cqe32().build() {
+        return support::skip(error);
+    }
+    proptest!(config(), |(life in life())| {
+        live(Ring::builder(SQ_ENTRIES as u32).cqe32(), &life);
     });
 }
