@@ -16,8 +16,11 @@ use crate::errno::Errno;
 use crate::error::{Denial, SetupError};
 use crate::flags::SetupFlags;
 use crate::limits;
+use crate::mixed_cq::MixedCqe;
+use crate::mixed_sq::MixedSqe;
 use crate::mode::{AnyThread, OneThread, ThreadMode};
 use crate::ring::Ring;
+use crate::sq::RewindRing;
 use crate::sqe::{Sqe, Sqe128, SubmissionEntry};
 
 /// The kernel's limits, `io_uring_setup(2)`.
@@ -116,8 +119,24 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
         self.retyped()
     }
 
+    /// Submissions of 64 bytes, and of 128 where they are pushed so, in one queue of four slots or more. Linux 6.19.
+    ///
+    /// See [`MixedSqe`].
+    pub fn sqe_mixed(mut self) -> RingBuilder<MixedSqe, C, M> {
+        // With fewer, one small entry could keep a large one out for ever.
+        self.entries = self.entries.max(MixedSqe::ENTRIES_MIN);
+        self.retyped()
+    }
+
     /// Completions of 32 bytes, for operations that report more. Linux 5.19.
     pub fn cqe32(self) -> RingBuilder<S, Cqe32, M> {
+        self.retyped()
+    }
+
+    /// Completions of 16 bytes, and of 32 where an operation reports more, in one queue. Linux 6.18.
+    ///
+    /// See [`MixedCqe`] for what this makes of counts, and why such a queue should never overflow.
+    pub fn cqe_mixed(self) -> RingBuilder<S, MixedCqe, M> {
         self.retyped()
     }
 
@@ -233,6 +252,18 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
         Ok(unsafe { Ring::from_core(core) })
     }
 
+    /// Makes a ring whose every submit starts at the first slot of the submission queue. Not with
+    /// [`sqpoll`](Self::sqpoll). Linux 7.0.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn build_rewind(self) -> Result<RewindRing<S, C, M>, SetupError> {
+        self.with(SetupFlags::SQ_REWIND | SetupFlags::NO_SQARRAY)
+            .build()
+            .map(RewindRing::new)
+    }
+
     /// Says why the kernel refused.
     fn explain(&self, errno: Errno, flags: u32) -> SetupError {
         let flags = SetupFlags::from_bits_retain(flags);
@@ -280,7 +311,7 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
         } else {
             u64::from(self.cq_entries.min(CQ_ENTRIES_MAX).next_power_of_two())
         };
-        pages(sq * size_of::<S>() as u64) + pages(cq * size_of::<C>() as u64 + 64)
+        pages(sq * size_of::<S>() as u64) + pages(cq * size_of::<C::Slot>() as u64 + 64)
     }
 }
 

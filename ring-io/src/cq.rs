@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use ring_io_sys as sys;
 
 use crate::core::Core;
-use crate::cqe::{CompletionEntry, Cqe};
+use crate::cqe::{CompletionEntry, Cqe, FixedCompletionEntry};
 use crate::enter::{self, EnterError, Target};
 use crate::mode::{AnyThread, ThreadMode};
 
@@ -38,14 +38,14 @@ use crate::mode::{AnyThread, ThreadMode};
 /// # Invariants
 ///
 /// 1. `core` is the live ring that all pointers here point into; `'r` or `owner` keeps it alive.
-/// 2. The kernel alone stores to `tail` and to entries outside `head..tail`; this value alone stores to
+/// 2. The kernel alone stores to `tail` and to slots outside `head..tail`; this value alone stores to
 ///    `kernel_head`, and `head` is what it stored last.
-/// 3. `entries` points at `mask + 1` entries of type `C`, a power of two.
+/// 3. `slots` points at `mask + 1` slots of type `C::Slot`, a power of two.
 /// 4. `tail - head <= mask + 1`, counted modulo 2^32.
 pub struct CompletionQueue<'r, C: CompletionEntry = Cqe, M: ThreadMode = AnyThread> {
     head: u32,
     mask: u32,
-    entries: NonNull<C>,
+    slots: NonNull<C::Slot>,
     kernel_head: NonNull<AtomicU32>,
     tail: NonNull<AtomicU32>,
     core: NonNull<Core>,
@@ -78,7 +78,7 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
                 // Relaxed: only this side stores it.
                 head: core.cq_head().load(Relaxed),
                 mask: (*cq).ring_mask,
-                entries: NonNull::new_unchecked((*cq).cqes.cast()),
+                slots: NonNull::new_unchecked((*cq).cqes.cast()),
                 kernel_head: NonNull::new_unchecked((*cq).khead.cast()),
                 tail: NonNull::new_unchecked((*cq).ktail.cast()),
                 core: NonNull::from(core),
@@ -119,14 +119,15 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
         unsafe { self.kernel_head.as_ref() }.store(head, Release);
     }
 
-    /// How many entries the queue holds when it is full: a power of two.
+    /// How many slots the queue has: a power of two. An entry takes one, but for the larger ones of a
+    /// [`MixedCqe`](crate::MixedCqe) queue.
     ///
     /// Completions beyond that wait in the kernel, see [`has_overflow`](Self::has_overflow).
     pub const fn capacity(&self) -> u32 {
         self.mask + 1
     }
 
-    /// How many completions can be reaped now.
+    /// How many completions can be reaped now; on a [`MixedCqe`](crate::MixedCqe) queue, how many slots they take.
     #[doc(alias("io_uring_cq_ready", "len"))]
     #[inline(always)]
     pub fn ready(&self) -> u32 {
@@ -139,78 +140,26 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
         self.ready() == 0
     }
 
-    /// The oldest completion, left in its slot. [`advance`](Self::advance) gives the slot back.
-    #[doc(alias = "io_uring_peek_cqe")]
+    /// A copy of the oldest completion.
     #[inline(always)]
-    pub fn peek(&self) -> Option<&C> {
-        if self.load_tail() == self.head {
-            return None;
-        }
-        // SAFETY: the index is at most `mask` (3); the kernel wrote the entry and leaves it alone (2) while `self` is borrowed.
-        Some(unsafe { &*self.entries.as_ptr().add((self.head & self.mask) as usize) })
+    pub(crate) fn first(&self) -> Option<C> {
+        let tail = self.load_tail();
+        // SAFETY: the kernel wrote the slots before the tail and leaves them alone until `head` is stored (2, 3).
+        unsafe { C::take(self.slots.as_ptr(), self.mask, &mut { self.head }, tail) }
     }
 
     /// Takes the oldest completion.
     #[doc(alias = "io_uring_cqe_seen")]
     #[inline(always)]
     pub fn pop(&mut self) -> Option<C> {
-        let cqe = *self.peek()?;
-        self.store_head(self.head.wrapping_add(1));
-        Some(cqe)
-    }
-
-    /// All completions that can be reaped now, left in their slots: two runs, the second one behind the
-    /// wrap and often empty. [`advance`](Self::advance) gives slots back.
-    ///
-    /// The fastest way to look at many.
-    #[doc(alias = "io_uring_peek_batch_cqe")]
-    #[inline(always)]
-    pub fn as_slices(&self) -> (&[C], &[C]) {
-        self.slices_to(self.load_tail())
-    }
-
-    #[inline(always)]
-    fn slices_to(&self, tail: u32) -> (&[C], &[C]) {
-        let n = tail.wrapping_sub(self.head);
-        let index = self.head & self.mask;
-        let first = n.min(self.mask + 1 - index);
-        // SAFETY: `n <= mask + 1` (4), so both runs lie within the entries (3); the kernel wrote them and
-        // leaves them alone (2) while `self` is borrowed.
-        unsafe {
-            (
-                slice::from_raw_parts(self.entries.as_ptr().add(index as usize), first as usize),
-                slice::from_raw_parts(self.entries.as_ptr(), (n - first) as usize),
-            )
+        let tail = self.load_tail();
+        let mut head = self.head;
+        // SAFETY: the kernel wrote the slots before the tail and leaves them alone until `head` is stored (2, 3).
+        let cqe = unsafe { C::take(self.slots.as_ptr(), self.mask, &mut head, tail) };
+        if head != self.head {
+            self.store_head(head);
         }
-    }
-
-    /// Gives the oldest `n` slots back to the kernel.
-    ///
-    /// # Panics
-    ///
-    /// When `n` is more than [`ready`](Self::ready).
-    #[doc(alias = "io_uring_cq_advance")]
-    #[inline(always)]
-    pub fn advance(&mut self, n: u32) {
-        assert!(
-            n <= self.ready(),
-            "advance by more completions than are ready"
-        );
-        self.store_head(self.head.wrapping_add(n));
-    }
-
-    /// Gives the oldest `n` slots back to the kernel, unchecked.
-    ///
-    /// # Safety
-    ///
-    /// At least `n` completions were seen since the last that was given back.
-    #[inline(always)]
-    pub unsafe fn advance_unchecked(&mut self, n: u32) {
-        debug_assert!(
-            n <= self.ready(),
-            "advance by more completions than are ready"
-        );
-        self.store_head(self.head.wrapping_add(n));
+        cqe
     }
 
     /// Takes all completions that can be reaped now, oldest first.
@@ -225,25 +174,6 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
             tail: self.load_tail(),
             queue: self,
         }
-    }
-
-    /// Takes as many completions as fit into `target`, and answers with them.
-    #[inline]
-    pub fn pop_batch<'t>(&mut self, target: &'t mut [MaybeUninit<C>]) -> &'t mut [C] {
-        let (first, second) = self.as_slices();
-        let n = (first.len() + second.len()).min(target.len());
-        let split = first.len().min(n);
-        // SAFETY: both runs are initialised, `target` holds `n` of them, and it cannot overlap the queue,
-        // which nobody else has a reference to.
-        let filled = unsafe {
-            let to = target.as_mut_ptr().cast::<C>();
-            to.copy_from_nonoverlapping(first.as_ptr(), split);
-            to.add(split)
-                .copy_from_nonoverlapping(second.as_ptr(), n - split);
-            slice::from_raw_parts_mut(to, n)
-        };
-        self.store_head(self.head.wrapping_add(n as u32));
-        filled
     }
 
     /// Waits until `n` completions are there to be reaped, and answers how many are.
@@ -361,6 +291,93 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
     }
 }
 
+/// What only works where each entry takes one slot.
+impl<C: FixedCompletionEntry, M: ThreadMode> CompletionQueue<'_, C, M> {
+    /// The oldest completion, left in its slot. [`advance`](Self::advance) gives the slot back.
+    #[doc(alias = "io_uring_peek_cqe")]
+    #[inline(always)]
+    pub fn peek(&self) -> Option<&C> {
+        if self.load_tail() == self.head {
+            return None;
+        }
+        // SAFETY: the index is at most `mask` (3); the kernel wrote the entry and leaves it alone (2) while `self` is borrowed.
+        Some(unsafe { &*self.slots.as_ptr().add((self.head & self.mask) as usize) })
+    }
+
+    /// All completions that can be reaped now, left in their slots: two runs, the second one behind the
+    /// wrap and often empty. [`advance`](Self::advance) gives slots back.
+    ///
+    /// The fastest way to look at many.
+    #[doc(alias = "io_uring_peek_batch_cqe")]
+    #[inline(always)]
+    pub fn as_slices(&self) -> (&[C], &[C]) {
+        self.slices_to(self.load_tail())
+    }
+
+    #[inline(always)]
+    fn slices_to(&self, tail: u32) -> (&[C], &[C]) {
+        let n = tail.wrapping_sub(self.head);
+        let index = self.head & self.mask;
+        let first = n.min(self.mask + 1 - index);
+        // SAFETY: `n <= mask + 1` (4), so both runs lie within the entries (3); the kernel wrote them and
+        // leaves them alone (2) while `self` is borrowed.
+        unsafe {
+            (
+                slice::from_raw_parts(self.slots.as_ptr().add(index as usize), first as usize),
+                slice::from_raw_parts(self.slots.as_ptr(), (n - first) as usize),
+            )
+        }
+    }
+
+    /// Gives the oldest `n` slots back to the kernel.
+    ///
+    /// # Panics
+    ///
+    /// When `n` is more than [`ready`](Self::ready).
+    #[doc(alias = "io_uring_cq_advance")]
+    #[inline(always)]
+    pub fn advance(&mut self, n: u32) {
+        assert!(
+            n <= self.ready(),
+            "advance by more completions than are ready"
+        );
+        self.store_head(self.head.wrapping_add(n));
+    }
+
+    /// Gives the oldest `n` slots back to the kernel, unchecked.
+    ///
+    /// # Safety
+    ///
+    /// At least `n` completions were seen since the last that was given back.
+    #[inline(always)]
+    pub unsafe fn advance_unchecked(&mut self, n: u32) {
+        debug_assert!(
+            n <= self.ready(),
+            "advance by more completions than are ready"
+        );
+        self.store_head(self.head.wrapping_add(n));
+    }
+
+    /// Takes as many completions as fit into `target`, and answers with them.
+    #[inline]
+    pub fn pop_batch<'t>(&mut self, target: &'t mut [MaybeUninit<C>]) -> &'t mut [C] {
+        let (first, second) = self.as_slices();
+        let n = (first.len() + second.len()).min(target.len());
+        let split = first.len().min(n);
+        // SAFETY: both runs are initialised, `target` holds `n` of them, and it cannot overlap the queue,
+        // which nobody else has a reference to.
+        let filled = unsafe {
+            let to = target.as_mut_ptr().cast::<C>();
+            to.copy_from_nonoverlapping(first.as_ptr(), split);
+            to.add(split)
+                .copy_from_nonoverlapping(second.as_ptr(), n - split);
+            slice::from_raw_parts_mut(to, n)
+        };
+        self.store_head(self.head.wrapping_add(n as u32));
+        filled
+    }
+}
+
 /// The kernel is older than 5.8 and always signals the registered eventfd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this kernel cannot switch eventfd signals; Linux 5.8 or newer can")]
@@ -381,7 +398,7 @@ impl<C: CompletionEntry, M: ThreadMode> fmt::Debug for CompletionQueue<'_, C, M>
 ///
 /// # Invariants
 ///
-/// 1. The entries from `head` up to `tail` were written by the kernel and not given back to it.
+/// 1. The slots from `head` up to `tail` were written by the kernel and not given back to it.
 pub struct Drain<'q, 'r, C: CompletionEntry, M: ThreadMode> {
     head: u32,
     tail: u32,
@@ -393,24 +410,18 @@ impl<C: CompletionEntry, M: ThreadMode> Iterator for Drain<'_, '_, C, M> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<C> {
-        if self.head == self.tail {
-            return None;
-        }
-        let index = self.head & self.queue.mask;
-        // SAFETY: the entry was written (1), and the index is at most `mask`.
-        let cqe = unsafe { *self.queue.entries.as_ptr().add(index as usize) };
-        self.head = self.head.wrapping_add(1);
-        Some(cqe)
+        let queue = &self.queue;
+        // SAFETY: the slots were written (1), and the queue's are as many as its mask says.
+        unsafe { C::take(queue.slots.as_ptr(), queue.mask, &mut self.head, self.tail) }
     }
 
     #[inline(always)]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let n = self.tail.wrapping_sub(self.head) as usize;
-        (n, Some(n))
+        C::entries_in(self.tail.wrapping_sub(self.head) as usize)
     }
 }
 
-impl<C: CompletionEntry, M: ThreadMode> ExactSizeIterator for Drain<'_, '_, C, M> {}
+impl<C: FixedCompletionEntry, M: ThreadMode> ExactSizeIterator for Drain<'_, '_, C, M> {}
 impl<C: CompletionEntry, M: ThreadMode> FusedIterator for Drain<'_, '_, C, M> {}
 
 impl<C: CompletionEntry, M: ThreadMode> Drop for Drain<'_, '_, C, M> {
@@ -423,7 +434,7 @@ impl<C: CompletionEntry, M: ThreadMode> Drop for Drain<'_, '_, C, M> {
 impl<C: CompletionEntry, M: ThreadMode> fmt::Debug for Drain<'_, '_, C, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Drain")
-            .field("left", &self.len())
+            .field("slots_left", &self.tail.wrapping_sub(self.head))
             .finish_non_exhaustive()
     }
 }

@@ -1,8 +1,9 @@
 //! Completion queue entries: what the kernel writes when a request has an outcome.
 
+use std::fmt;
 use std::ops::Deref;
 
-use bitflags::bitflags;
+use bitflags::{bitflags, parser};
 use ring_io_sys as sys;
 
 use crate::errno::Errno;
@@ -10,9 +11,9 @@ use crate::errno::Errno;
 bitflags! {
     /// `IORING_CQE_F_*`: what a completion says besides its result.
     ///
-    /// The upper 16 bits carry a buffer's number when [`BUFFER`](Self::BUFFER) is
-    /// set; [`Cqe::buffer_id`] reads it.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    /// The upper 16 bits belong to the operation. With [`BUFFER`](Self::BUFFER) they are the number of a
+    /// buffer, which [`Cqe::buffer_id`] reads: then [`TSTAMP_HW`](Self::TSTAMP_HW), which lies there too, means nothing.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash)]
     pub struct CqeFlags: u32 {
         /// `IORING_CQE_F_BUFFER`, Linux 5.7: the upper 16 bits name the provided buffer that was used.
         const BUFFER = sys::IORING_CQE_F_BUFFER;
@@ -28,9 +29,32 @@ bitflags! {
         const SKIP = sys::IORING_CQE_F_SKIP;
         /// `IORING_CQE_F_32`, Linux 6.18: a 32-byte entry in a ring of mixed entry sizes.
         const ENTRY_32 = sys::IORING_CQE_F_32;
+        /// `IORING_CQE_F_TSTAMP_HW`, Linux 6.17: the transmit time stamp comes from the device, not from the kernel.
+        ///
+        /// Only in completions of `SOCKET_URING_OP_TX_TIMESTAMP`, which use no buffer: elsewhere this is the lowest bit
+        /// of a buffer's number.
+        const TSTAMP_HW = sys::IORING_CQE_F_TSTAMP_HW;
 
         // Bits newer than these bindings, and the buffer's number, pass through untouched.
         const _ = !0;
+    }
+}
+
+impl fmt::Debug for CqeFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (names, number) = if self.contains(Self::BUFFER) {
+            let number = self.bits() >> sys::IORING_CQE_BUFFER_SHIFT;
+            let low = self.bits() & ((1 << sys::IORING_CQE_BUFFER_SHIFT) - 1);
+            (Self::from_bits_retain(low), Some(number))
+        } else {
+            (*self, None)
+        };
+        f.write_str("CqeFlags(")?;
+        parser::to_writer(&names, &mut *f)?;
+        if let Some(number) = number {
+            write!(f, " | buffer {number}")?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -123,6 +147,26 @@ impl Cqe {
         self.flags & sys::IORING_CQE_F_MORE != 0
     }
 
+    /// Whether this says that a zero-copy send has let go of its memory, rather than how the send ended. Linux 6.0.
+    #[inline(always)]
+    pub const fn notif(&self) -> bool {
+        self.flags & sys::IORING_CQE_F_NOTIF != 0
+    }
+
+    /// Whether the socket had more to read after this receive. Linux 5.19.
+    #[inline(always)]
+    pub const fn sock_nonempty(&self) -> bool {
+        self.flags & sys::IORING_CQE_F_SOCK_NONEMPTY != 0
+    }
+
+    /// Whether the kernel keeps the rest of the provided buffer for later completions. Linux 6.12.
+    ///
+    /// Only with buffers that are consumed piece by piece; without it the whole buffer comes back now.
+    #[inline(always)]
+    pub const fn buf_more(&self) -> bool {
+        self.flags & sys::IORING_CQE_F_BUF_MORE != 0
+    }
+
     /// The provided buffer that the kernel chose, if it chose one. Linux 5.7.
     #[inline(always)]
     pub const fn buffer_id(&self) -> Option<u16> {
@@ -167,37 +211,78 @@ impl Deref for Cqe32 {
     }
 }
 
-mod sealed {
+pub(crate) mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Cqe {}
     impl Sealed for super::Cqe32 {}
 }
 
-/// The entry types of a completion queue: [`Cqe`] and [`Cqe32`].
+/// What the completions of a queue are: [`Cqe`], [`Cqe32`], or both of them in one queue,
+/// [`MixedCqe`](crate::MixedCqe).
 pub trait CompletionEntry: Copy + Send + Sync + sealed::Sealed + 'static {
-    /// The setup flags that make the kernel write entries of this size.
+    /// The setup flags that make the kernel write such entries.
     const SETUP_FLAGS: u32;
 
-    /// The part that both sizes have.
+    /// One place of the queue. An entry takes one of them, or more where entries differ in size.
+    type Slot: Copy + Send + Sync + 'static;
+
+    /// The part that all sizes have.
     fn cqe(&self) -> &Cqe;
+
+    /// Copies the entry at `head` and steps behind it; none, when no entry is left before `tail`.
+    ///
+    /// # Safety
+    ///
+    /// `slots` points at `mask + 1` slots, of which those from `head` up to `tail` were written by the kernel, or
+    /// as the kernel does, and are not written to during the call.
+    #[doc(hidden)]
+    unsafe fn take(slots: *const Self::Slot, mask: u32, head: &mut u32, tail: u32) -> Option<Self>;
+
+    /// How many entries `slots` slots hold: at least, and at most.
+    #[doc(hidden)]
+    fn entries_in(slots: usize) -> (usize, Option<usize>);
 }
 
-impl CompletionEntry for Cqe {
-    const SETUP_FLAGS: u32 = 0;
+/// The entry types of which each takes one slot: [`Cqe`] and [`Cqe32`]. Their slots can be looked at in place.
+pub trait FixedCompletionEntry: CompletionEntry<Slot = Self> {}
 
-    #[inline(always)]
-    fn cqe(&self) -> &Cqe {
-        self
-    }
+macro_rules! fixed {
+    ($($entry:ty, $flags:expr, |$this:ident| $cqe:expr;)*) => {$(
+        impl CompletionEntry for $entry {
+            const SETUP_FLAGS: u32 = $flags;
+
+            type Slot = Self;
+
+            #[inline(always)]
+            fn cqe(&self) -> &Cqe {
+                let $this = self;
+                $cqe
+            }
+
+            #[inline(always)]
+            unsafe fn take(slots: *const Self, mask: u32, head: &mut u32, tail: u32) -> Option<Self> {
+                if *head == tail {
+                    return None;
+                }
+                // SAFETY: the entry was written, and the index is at most `mask`, as the caller promises.
+                let entry = unsafe { *slots.add((*head & mask) as usize) };
+                *head = head.wrapping_add(1);
+                Some(entry)
+            }
+
+            #[inline(always)]
+            fn entries_in(slots: usize) -> (usize, Option<usize>) {
+                (slots, Some(slots))
+            }
+        }
+
+        impl FixedCompletionEntry for $entry {}
+    )*};
 }
 
-impl CompletionEntry for Cqe32 {
-    const SETUP_FLAGS: u32 = sys::IORING_SETUP_CQE32;
-
-    #[inline(always)]
-    fn cqe(&self) -> &Cqe {
-        &self.cqe
-    }
+fixed! {
+    Cqe, 0, |entry| entry;
+    Cqe32, sys::IORING_SETUP_CQE32, |entry| &entry.cqe;
 }
 
 const _: () = {
@@ -210,3 +295,37 @@ const _: () = {
     assert!(size_of::<Cqe32>() == 32);
     assert!(offset_of!(Cqe32, extra) == offset_of!(sys::io_uring_cqe, big_cqe));
 };
+
+#[cfg(test)]
+mod tests {
+    use super::{Cqe, CqeFlags};
+
+    #[test]
+    fn getters_read_one_flag_each() {
+        for (flag, expected) in [
+            (CqeFlags::MORE, [true, false, false, false]),
+            (CqeFlags::NOTIF, [false, true, false, false]),
+            (CqeFlags::SOCK_NONEMPTY, [false, false, true, false]),
+            (CqeFlags::BUF_MORE, [false, false, false, true]),
+            (CqeFlags::SKIP | CqeFlags::ENTRY_32, [false; 4]),
+        ] {
+            let cqe = Cqe::new(0, 0, flag.bits());
+            let seen = [cqe.more(), cqe.notif(), cqe.sock_nonempty(), cqe.buf_more()];
+            assert_eq!(seen, expected, "{flag:?}");
+            assert_eq!((cqe.flags(), cqe.buffer_id()), (flag, None));
+        }
+    }
+
+    #[test]
+    fn the_upper_bits_are_a_buffer_or_flags_and_never_both() {
+        let flags =
+            CqeFlags::from_bits_retain((3 << 16) | (CqeFlags::BUFFER | CqeFlags::MORE).bits());
+        assert_eq!(Cqe::new(0, 0, flags.bits()).buffer_id(), Some(3));
+        assert_eq!(format!("{flags:?}"), "CqeFlags(BUFFER | MORE | buffer 3)");
+        assert_eq!(
+            format!("{:?}", CqeFlags::TSTAMP_HW | CqeFlags::ENTRY_32),
+            "CqeFlags(ENTRY_32 | TSTAMP_HW)"
+        );
+        assert_eq!(format!("{:?}", CqeFlags::empty()), "CqeFlags()");
+    }
+}

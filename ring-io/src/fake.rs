@@ -13,9 +13,11 @@ use ring_io_sys as sys;
 
 use crate::core::Core;
 use crate::cq::CompletionQueue;
-use crate::cqe::Cqe;
+use crate::cqe::{Cqe, CqeFlags};
+use crate::mixed_cq::MixedCqe;
+use crate::mixed_sq::MixedSqe;
 use crate::sq::SubmissionQueue;
-use crate::sqe::Sqe;
+use crate::sqe::{Sqe, Sqe128};
 
 /// The words of a ring that both sides see.
 #[derive(Default)]
@@ -106,6 +108,18 @@ impl Fake {
         unsafe { CompletionQueue::new(&self.core, None) }
     }
 
+    /// The same slots, for entries of both sizes.
+    pub(crate) fn sq_mixed(&self) -> SubmissionQueue<'_, MixedSqe> {
+        // SAFETY: as above; a mixed queue's slots are as large as small entries.
+        unsafe { SubmissionQueue::new(&self.core, None) }
+    }
+
+    /// The same slots, for entries of both sizes.
+    pub(crate) fn cq_mixed(&self) -> CompletionQueue<'_, MixedCqe> {
+        // SAFETY: as above.
+        unsafe { CompletionQueue::new(&self.core, None) }
+    }
+
     /// As the kernel: takes the oldest entry that was published.
     pub(crate) fn take(&self) -> Option<Sqe> {
         let head = self.words.sq_head.load(Relaxed);
@@ -121,8 +135,75 @@ impl Fake {
         Some(sqe)
     }
 
+    /// As the kernel with `SQ_REWIND`: reads the first `n` entries, whatever the counters say.
+    pub(crate) fn front(&self, n: u32) -> Vec<u64> {
+        let slots = self.sqes.iter().take(n as usize);
+        // SAFETY: the other side has written them, and is this thread.
+        slots
+            .map(|slot| unsafe { &*slot.get() }.user_data())
+            .collect()
+    }
+
+    /// The head and the tail of the submission queue, as the kernel would find them.
+    pub(crate) fn sq_counters(&self) -> (u32, u32) {
+        (
+            self.words.sq_head.load(Relaxed),
+            self.words.sq_tail.load(Relaxed),
+        )
+    }
+
+    /// As the kernel with `SQE_MIXED`: takes the oldest entry, which is one of 128 bytes if its operation says so.
+    ///
+    /// # Panics
+    ///
+    /// Where the kernel answers `EINVAL`: the second half is not there, or would lie behind the wrap.
+    pub(crate) fn take_mixed(&self) -> Option<(Sqe128, bool)> {
+        let first = self.words.sq_head.load(Relaxed) as usize % self.sqes.len();
+        let mut entry = Sqe128::from(self.take()?);
+        let is_wide = u32::from(entry.opcode()) == sys::IORING_OP_NOP128;
+        if is_wide {
+            assert_ne!(first, self.sqes.len() - 1, "a large entry over the wrap");
+            let half = self.take().expect("the second half was published");
+            // SAFETY: any bytes are numbers.
+            *entry.extra_mut() = unsafe { mem::transmute::<Sqe, [u64; 8]>(half) };
+        }
+        Some((entry, is_wide))
+    }
+
+    /// As the kernel with `CQE_MIXED`: writes a completion, and a filler before it where a large one would lie
+    /// over the wrap. Without room for the former, it may have written the latter.
+    pub(crate) fn complete_mixed(&self, user_data: u64, extra: Option<[u64; 2]>) -> bool {
+        let Some([first, second]) = extra else {
+            return self.complete(user_data);
+        };
+        let tail = self.words.cq_tail.load(Relaxed);
+        let size = self.cqes.len() as u32;
+        let room = size - tail.wrapping_sub(self.words.cq_head.load(Acquire));
+        if tail % size == size - 1 {
+            return room > 0
+                && self.write(Cqe::new(0, 0, CqeFlags::SKIP.bits()))
+                && self.complete_mixed(user_data, extra);
+        }
+        if room < 2 {
+            return false;
+        }
+        let slot = |i: u32| self.cqes[(tail.wrapping_add(i) % size) as usize].get();
+        // SAFETY: both slots were given back, and the other side leaves them alone until the tail moves.
+        unsafe {
+            *slot(0) = Cqe::new(user_data, 0, CqeFlags::ENTRY_32.bits());
+            *slot(1).cast::<[u64; 2]>() = [first, second];
+        }
+        // Release: pairs with the acquire of the tail in `cq`.
+        self.words.cq_tail.store(tail.wrapping_add(2), Release);
+        true
+    }
+
     /// As the kernel: writes a completion, if there is room.
     pub(crate) fn complete(&self, user_data: u64) -> bool {
+        self.write(Cqe::new(user_data, 0, 0))
+    }
+
+    fn write(&self, cqe: Cqe) -> bool {
         let tail = self.words.cq_tail.load(Relaxed);
         // Acquire: pairs with the release of the head in `cq`.
         let unreaped = tail.wrapping_sub(self.words.cq_head.load(Acquire));
@@ -131,7 +212,7 @@ impl Fake {
         }
         let slot = &self.cqes[tail as usize % self.cqes.len()];
         // SAFETY: the slot was given back, and the other side leaves it alone until the tail moves.
-        unsafe { *slot.get() = Cqe::new(user_data, 0, 0) };
+        unsafe { *slot.get() = cqe };
         // Release: pairs with the acquire of the tail in `cq`.
         self.words.cq_tail.store(tail.wrapping_add(1), Release);
         true

@@ -63,7 +63,10 @@ mod error;
 mod fake;
 mod flags;
 mod limits;
+mod mixed_cq;
+mod mixed_sq;
 mod mode;
+mod recvmsg;
 mod register;
 mod ring;
 mod sq;
@@ -74,13 +77,16 @@ pub use ring_io_sys as sys;
 pub use builder::RingBuilder;
 pub use capabilities::{Capabilities, capabilities, is_available};
 pub use cq::{CompletionQueue, Drain, EventfdSwitchUnsupported};
-pub use cqe::{CompletionEntry, Cqe, Cqe32, CqeFlags};
+pub use cqe::{CompletionEntry, Cqe, Cqe32, CqeFlags, FixedCompletionEntry};
 pub use enter::{EnterError, Submitted};
 pub use errno::Errno;
 pub use error::{Denial, SetupError};
 pub use flags::{Features, SetupFlags};
 pub use limits::Limit;
+pub use mixed_cq::MixedCqe;
+pub use mixed_sq::MixedSqe;
 pub use mode::{AnyThread, OneThread, ThreadMode};
+pub use recvmsg::{ControlMessage, ControlMessages, Malformed, RecvMsgOut};
 pub use register::{BpfFilter, BpfFilterError, BpfFilterFlags, register_task_bpf_filter};
 pub use register::{BufferClone, BufferPool, PoolBuffer};
 pub use register::{
@@ -95,7 +101,7 @@ pub use register::{Napi, NapiTracking};
 pub use register::{RegisterError, Registrar};
 pub use register::{ZcrxArea, ZcrxQueue, ZcrxRegion, ZcrxRegistration};
 pub use ring::Ring;
-pub use sq::{QueueFull, SubmissionQueue};
+pub use sq::{QueueFull, RewindQueue, RewindRing, SubmissionQueue};
 pub use sqe::{Prepare, SafeToPush, Sqe, Sqe128, SqeFlags, SubmissionEntry};
 
 /// The examples of the package's front page run as tests.

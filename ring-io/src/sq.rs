@@ -4,6 +4,8 @@
 //! Nothing here waits and nothing knows an operation: entering the kernel is
 //! `enter`'s business, operations are `ring-io-ops`'s.
 
+mod rewind;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -17,6 +19,8 @@ use crate::core::Core;
 use crate::enter::{self, EnterError, Submitted};
 use crate::mode::{AnyThread, ThreadMode};
 use crate::sqe::{Prepare, SafeToPush, Sqe, SubmissionEntry};
+
+pub use rewind::{RewindQueue, RewindRing};
 
 /// The queue had no room; the rejected request is handed back.
 ///
@@ -157,7 +161,7 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
 
     /// Whether `n` slots are free, looking at the kernel's head only if it seems not so.
     #[inline(always)]
-    fn has_room(&mut self, n: u32) -> bool {
+    pub(crate) fn has_room(&mut self, n: u32) -> bool {
         if self.limit.wrapping_sub(self.tail) >= n {
             return true;
         }
@@ -167,10 +171,26 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
 
     /// The slot `offset` behind the tail.
     #[inline(always)]
-    fn slot(&self, offset: u32) -> *mut S {
+    pub(crate) fn slot(&self, offset: u32) -> *mut S {
         let index = self.tail.wrapping_add(offset) & self.mask;
         // SAFETY: `index <= mask`, so the entry is one of those that `entries` points at (3).
         unsafe { self.entries.as_ptr().add(index as usize) }
+    }
+
+    /// How many slots lie between the tail and the wrap.
+    #[inline(always)]
+    pub(crate) fn before_wrap(&self) -> u32 {
+        self.mask + 1 - (self.tail & self.mask)
+    }
+
+    /// Counts `n` slots as pushed; they were free and have been written.
+    #[inline(always)]
+    pub(crate) fn step(&mut self, n: u32) {
+        debug_assert!(
+            self.limit.wrapping_sub(self.tail) >= n,
+            "more pushed than there was room for"
+        );
+        self.tail = self.tail.wrapping_add(n);
     }
 
     /// Pushes one request.
@@ -192,6 +212,8 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
     /// - The same holds for memory that the kernel reaches in another way: registered and provided buffers.
     /// - A descriptor in it is open until the entry is submitted, and closing it is the caller's right
     ///   if the operation closes it.
+    /// - The operation is one of the entry's size: on a queue of [`MixedSqe`](crate::MixedSqe), those of 128 bytes are pushed
+    ///   with `push_wide`.
     /// - Dropping or closing the ring does not end this: the kernel may go on writing for a while. Reap
     ///   everything first, or leak what was lent.
     #[inline(always)]

@@ -289,13 +289,14 @@ impl DerefMut for Sqe128 {
     }
 }
 
-mod sealed {
+pub(crate) mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Sqe {}
     impl Sealed for super::Sqe128 {}
 }
 
-/// The entry types of a submission queue: [`Sqe`] and [`Sqe128`].
+/// What lies in a slot of a submission queue: [`Sqe`], [`Sqe128`], or [`MixedSqe`](crate::MixedSqe), of which an
+/// entry may take two.
 pub trait SubmissionEntry: Copy + Send + Sync + From<Sqe> + sealed::Sealed + 'static {
     /// The setup flags that make the kernel read entries of this size.
     const SETUP_FLAGS: u32;

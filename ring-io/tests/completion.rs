@@ -6,7 +6,7 @@ use std::mem::{self, MaybeUninit};
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use ring_io::{CompletionEntry, Ring, RingBuilder, SubmissionEntry, sys};
+use ring_io::{FixedCompletionEntry, Ring, RingBuilder, SubmissionEntry, sys};
 use support::{drained, over_entry_sizes, pipe};
 
 over_entry_sizes!(
@@ -24,7 +24,7 @@ over_entry_sizes!(
 );
 
 /// Completes NOPs numbered `range`, in batches that the queue can hold, and reaps none.
-fn complete<S: SubmissionEntry, C: CompletionEntry>(
+fn complete<S: SubmissionEntry, C: FixedCompletionEntry>(
     ring: &mut Ring<S, C>,
     range: std::ops::Range<u64>,
 ) {
@@ -39,7 +39,7 @@ fn complete<S: SubmissionEntry, C: CompletionEntry>(
 }
 
 /// A ring with a completion queue of eight, whose next completion goes to place `start`.
-fn ring_at<S: SubmissionEntry, C: CompletionEntry>(
+fn ring_at<S: SubmissionEntry, C: FixedCompletionEntry>(
     builder: &impl Fn(u32) -> RingBuilder<S, C>,
     start: u64,
 ) -> Ring<S, C> {
@@ -49,7 +49,7 @@ fn ring_at<S: SubmissionEntry, C: CompletionEntry>(
     ring
 }
 
-fn peek_leaves_the_completion_and_pop_takes_it<S: SubmissionEntry, C: CompletionEntry>(
+fn peek_leaves_the_completion_and_pop_takes_it<S: SubmissionEntry, C: FixedCompletionEntry>(
     builder: impl Fn(u32) -> RingBuilder<S, C>,
 ) {
     let mut ring = ring_at(&builder, 0);
@@ -69,7 +69,7 @@ fn peek_leaves_the_completion_and_pop_takes_it<S: SubmissionEntry, C: Completion
     assert!(cq.pop().is_none() && cq.peek().is_none() && cq.is_empty());
 }
 
-fn drain_takes_everything_oldest_first<S: SubmissionEntry, C: CompletionEntry>(
+fn drain_takes_everything_oldest_first<S: SubmissionEntry, C: FixedCompletionEntry>(
     builder: impl Fn(u32) -> RingBuilder<S, C>,
 ) {
     for start in 0..8 {
@@ -91,7 +91,7 @@ fn drain_takes_everything_oldest_first<S: SubmissionEntry, C: CompletionEntry>(
     }
 }
 
-fn a_drain_that_is_dropped_early_keeps_the_rest<S: SubmissionEntry, C: CompletionEntry>(
+fn a_drain_that_is_dropped_early_keeps_the_rest<S: SubmissionEntry, C: FixedCompletionEntry>(
     builder: impl Fn(u32) -> RingBuilder<S, C>,
 ) {
     let mut ring = ring_at(&builder, 6);
@@ -108,7 +108,7 @@ fn a_drain_that_is_dropped_early_keeps_the_rest<S: SubmissionEntry, C: Completio
     assert_eq!(drained(&mut cq), [3, 4]);
 }
 
-fn a_panic_while_draining_keeps_the_rest<S: SubmissionEntry, C: CompletionEntry>(
+fn a_panic_while_draining_keeps_the_rest<S: SubmissionEntry, C: FixedCompletionEntry>(
     builder: impl Fn(u32) -> RingBuilder<S, C>,
 ) {
     let mut ring = ring_at(&builder, 7);
@@ -124,7 +124,7 @@ fn a_panic_while_draining_keeps_the_rest<S: SubmissionEntry, C: CompletionEntry>
     assert_eq!(drained(&mut cq), [2, 3]);
 }
 
-fn a_leaked_drain_takes_nothing<S: SubmissionEntry, C: CompletionEntry>(
+fn a_leaked_drain_takes_nothing<S: SubmissionEntry, C: FixedCompletionEntry>(
     builder: impl Fn(u32) -> RingBuilder<S, C>,
 ) {
     let mut ring = ring_at(&builder, 0);
@@ -136,7 +136,7 @@ fn a_leaked_drain_takes_nothing<S: SubmissionEntry, C: CompletionEntry>(
     assert_eq!(drained(&mut cq), [0, 1, 2]);
 }
 
-fn slices_show_both_sides_of_the_wrap<S: SubmissionEntry, C: CompletionEntry>(
+fn slices_show_both_sides_of_the_wrap<S: SubmissionEntry, C: FixedCompletionEntry>(
     builder: impl Fn(u32) -> RingBuilder<S, C>,
 ) {
     for start in 0..8 {
@@ -163,7 +163,7 @@ fn slices_show_both_sides_of_the_wrap<S: SubmissionEntry, C: CompletionEntry>(
     }
 }
 
-fn a_batch_takes_what_fits<S: SubmissionEntry, C: CompletionEntry>(
+fn a_batch_takes_what_fits<S: SubmissionEntry, C: FixedCompletionEntry>(
     builder: impl Fn(u32) -> RingBuilder<S, C>,
 ) {
     for start in 0..8 {
@@ -188,7 +188,7 @@ fn a_batch_takes_what_fits<S: SubmissionEntry, C: CompletionEntry>(
     }
 }
 
-fn advance_gives_back_the_oldest<S: SubmissionEntry, C: CompletionEntry>(
+fn advance_gives_back_the_oldest<S: SubmissionEntry, C: FixedCompletionEntry>(
     builder: impl Fn(u32) -> RingBuilder<S, C>,
 ) {
     let mut ring = ring_at(&builder, 5);
@@ -203,7 +203,10 @@ fn advance_gives_back_the_oldest<S: SubmissionEntry, C: CompletionEntry>(
     assert!(cq.is_empty());
 }
 
-fn advance_beyond_what_is_ready_panics_and_takes_nothing<S: SubmissionEntry, C: CompletionEntry>(
+fn advance_beyond_what_is_ready_panics_and_takes_nothing<
+    S: SubmissionEntry,
+    C: FixedCompletionEntry,
+>(
     builder: impl Fn(u32) -> RingBuilder<S, C>,
 ) {
     let mut ring = ring_at(&builder, 0);
@@ -215,7 +218,7 @@ fn advance_beyond_what_is_ready_panics_and_takes_nothing<S: SubmissionEntry, C: 
     assert_eq!(drained(&mut cq), [0, 1]);
 }
 
-fn an_overflow_loses_nothing<S: SubmissionEntry, C: CompletionEntry>(
+fn an_overflow_loses_nothing<S: SubmissionEntry, C: FixedCompletionEntry>(
     builder: impl Fn(u32) -> RingBuilder<S, C>,
 ) {
     let mut ring = ring_at(&builder, 3);
@@ -247,7 +250,7 @@ fn an_overflow_loses_nothing<S: SubmissionEntry, C: CompletionEntry>(
     assert_eq!(cq.lost(), 0);
 }
 
-fn a_submit_brings_overflowed_completions_in<S: SubmissionEntry, C: CompletionEntry>(
+fn a_submit_brings_overflowed_completions_in<S: SubmissionEntry, C: FixedCompletionEntry>(
     builder: impl Fn(u32) -> RingBuilder<S, C>,
 ) {
     let mut ring = ring_at(&builder, 0);

@@ -1,4 +1,6 @@
 //! Random sequences of everything a ring can do, against two plain queues.
+//!
+//! Rings with entries of two sizes in one queue have theirs in `mixed.rs`.
 
 mod support;
 
@@ -8,7 +10,8 @@ use std::mem::{self, MaybeUninit};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use ring_io::{
-    CompletionEntry, CompletionQueue, Cqe, Ring, RingBuilder, Sqe, SubmissionEntry, SubmissionQueue,
+    CompletionQueue, Cqe, FixedCompletionEntry, Ring, RingBuilder, Sqe, SubmissionEntry,
+    SubmissionQueue,
 };
 use support::{drained, nop};
 
@@ -123,7 +126,7 @@ fn pushed<T>(model: &mut Model, outcome: &Result<(), T>, numbers: &[u64]) {
 }
 
 #[allow(clippy::too_many_lines)]
-fn take<S: SubmissionEntry, C: CompletionEntry>(
+fn take<S: SubmissionEntry, C: FixedCompletionEntry>(
     step: Step,
     model: &mut Model,
     sq: &mut SubmissionQueue<'_, S>,
@@ -240,7 +243,7 @@ fn take<S: SubmissionEntry, C: CompletionEntry>(
 }
 
 /// What has to hold between any two steps.
-fn assert_agrees<S: SubmissionEntry, C: CompletionEntry>(
+fn assert_agrees<S: SubmissionEntry, C: FixedCompletionEntry>(
     model: &Model,
     sq: &SubmissionQueue<'_, S>,
     cq: &CompletionQueue<'_, C>,
@@ -257,7 +260,7 @@ fn assert_agrees<S: SubmissionEntry, C: CompletionEntry>(
     assert_eq!((sq.dropped(), cq.lost()), (0, 0));
 }
 
-fn live<S: SubmissionEntry, C: CompletionEntry>(
+fn live<S: SubmissionEntry, C: FixedCompletionEntry>(
     builder: RingBuilder<S, C>,
     life: &[(Vec<Step>, End)],
 ) {
@@ -323,5 +326,25 @@ fn a_ring_of_wide_entries_does_what_two_plain_queues_do() {
     }
     proptest!(config(), |(life in life())| {
         live(Ring::builder(SQ_ENTRIES as u32).sqe128().cqe32(), &life);
+    });
+}
+
+#[test]
+fn a_ring_of_wide_submissions_does_what_two_plain_queues_do() {
+    if let Err(error) = Ring::builder(1).sqe128().build() {
+        return support::skip(error);
+    }
+    proptest!(config(), |(life in life())| {
+        live(Ring::builder(SQ_ENTRIES as u32).sqe128(), &life);
+    });
+}
+
+#[test]
+fn a_ring_of_wide_completions_does_what_two_plain_queues_do() {
+    if let Err(error) = Ring::builder(1).cqe32().build() {
+        return support::skip(error);
+    }
+    proptest!(config(), |(life in life())| {
+        live(Ring::builder(SQ_ENTRIES as u32).cqe32(), &life);
     });
 }

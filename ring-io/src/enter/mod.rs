@@ -93,6 +93,27 @@ pub(crate) fn submit_and_wait(core: &Core, tail: u32, count: u32) -> Result<Subm
     )
 }
 
+/// Submits the first `to_submit` entries and waits in the same call until `count` completions stand in the queue that
+/// are not reaped; answers how many were taken, which may be fewer, and the wait may have been cut short. An error
+/// means that none was.
+pub(crate) fn submit_once(
+    core: &Core,
+    to_submit: u32,
+    count: u32,
+) -> Result<Submitted, EnterError> {
+    loop {
+        let missing = Target::now(core, count).possible(core).missing(core);
+        let flags = core.enter_word().flags() | sys::IORING_ENTER_GETEVENTS;
+        // SAFETY: no argument is passed.
+        let result = unsafe { enter(core.enter_fd(), to_submit, missing, flags, ptr::null(), 0) };
+        match Errno::check(result) {
+            // Nothing was taken.
+            Err(errno) if errno.raw() == libc::EINTR => {}
+            other => return outcome(to_submit, other),
+        }
+    }
+}
+
 #[inline(always)]
 fn to_submit(core: &Core, tail: u32) -> u32 {
     // Relaxed: only a number is wanted; nothing that the kernel wrote is read on its account.

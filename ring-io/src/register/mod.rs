@@ -31,7 +31,6 @@ pub use bpf::{BpfFilter, BpfFilterError, BpfFilterFlags, register_task_bpf_filte
 pub use buffers::{BufferClone, BufferPool, PoolBuffer};
 pub use cancel::{SyncCancel, SyncCancelError};
 pub use error::RegisterError;
-pub use error::RegisterError;
 pub use files::{FileEntry, FileSlot, FileTable};
 pub use message::{Message, MessageError, send_message};
 pub use napi::{Napi, NapiTracking};
