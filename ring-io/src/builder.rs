@@ -16,7 +16,7 @@ use crate::errno::Errno;
 use crate::error::{Denial, SetupError};
 use crate::flags::SetupFlags;
 use crate::limits;
-use crate::mode::{AnyThread, OneThread, ThreadMode};
+use crate::mode::{AnyThread, ThreadMode};
 use crate::ring::Ring;
 use crate::sqe::{Sqe, Sqe128, SubmissionEntry};
 
@@ -150,13 +150,13 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
     }
 
     /// One thread submits, the one that builds the ring; the kernel then spares some locking. Linux 6.0.
-    pub fn single_issuer(self) -> RingBuilder<S, C, OneThread> {
+    pub fn single_issuer(self) -> RingBuilder<S, C, M::Bound> {
         self.with(SetupFlags::SINGLE_ISSUER).retyped()
     }
 
     /// Task work runs only when that thread waits, flushes or submits and waits: completions come in
     /// batches, and none shows before. Implies [`single_issuer`](Self::single_issuer). Linux 6.1.
-    pub fn defer_taskrun(self) -> RingBuilder<S, C, OneThread> {
+    pub fn defer_taskrun(self) -> RingBuilder<S, C, M::Bound> {
         self.with(SetupFlags::SINGLE_ISSUER | SetupFlags::DEFER_TASKRUN)
             .retyped()
     }

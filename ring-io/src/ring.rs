@@ -14,7 +14,7 @@ use crate::cq::CompletionQueue;
 use crate::cqe::{CompletionEntry, Cqe};
 use crate::error::SetupError;
 use crate::flags::{Features, SetupFlags};
-use crate::mode::{AnyThread, OneThread, ThreadMode};
+use crate::mode::{AnyThread, Descriptor, OneThread, ThreadMode};
 use crate::register::{RegisterError, Registrar};
 use crate::sq::SubmissionQueue;
 use crate::sqe::{Sqe, SubmissionEntry};
@@ -96,6 +96,11 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> Ring<S, C, M> {
             _entries: PhantomData,
             _mode: PhantomData,
         }
+    }
+
+    /// The core, which nobody shares.
+    pub(crate) fn into_core(self) -> Core {
+        Arc::into_inner(self.core).expect("a ring is alone in its `Arc`")
     }
 
     /// Lends the submission queue.
@@ -226,7 +231,7 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> Ring<S, C, M> {
     }
 
     /// Binds the ring to this thread, so that what is tied to a thread can be registered.
-    pub fn into_one_thread(self) -> Ring<S, C, OneThread> {
+    pub fn into_one_thread(self) -> Ring<S, C, M::Bound> {
         Ring {
             core: self.core,
             _entries: PhantomData,
@@ -270,7 +275,7 @@ impl<S: SubmissionEntry, C: CompletionEntry> Ring<S, C, OneThread> {
     }
 }
 
-impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> AsFd for Ring<S, C, M> {
+impl<S: SubmissionEntry, C: CompletionEntry, M: Descriptor> AsFd for Ring<S, C, M> {
     /// The ring's descriptor: it polls readable while completions are there.
     fn as_fd(&self) -> BorrowedFd<'_> {
         // SAFETY: the descriptor stays open while the ring lives.
@@ -278,7 +283,7 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> AsFd for Ring<S, C, 
     }
 }
 
-impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> AsRawFd for Ring<S, C, M> {
+impl<S: SubmissionEntry, C: CompletionEntry, M: Descriptor> AsRawFd for Ring<S, C, M> {
     fn as_raw_fd(&self) -> RawFd {
         self.core.ring_fd()
     }
