@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU32;
 use ring_io_sys as sys;
 
 use crate::backend;
+use crate::errno::Errno;
 
 /// The ring, at an address that never changes while it lives.
 ///
@@ -143,6 +144,32 @@ impl Core {
     pub(crate) unsafe fn refresh(&self) {
         // SAFETY: the caller is alone with the core.
         unsafe { *self.enter.get() = EnterWord::of(&*self.raw.get()) };
+    }
+
+    /// Keeps the queues' memory out of children of `fork(2)`.
+    pub(crate) fn keep_from_children(&self) -> Result<(), Errno> {
+        // SAFETY: the ring is live (1), so these are its mappings.
+        let mappings = unsafe {
+            let (sq, cq) = (
+                &raw const (*self.as_ptr()).sq,
+                &raw const (*self.as_ptr()).cq,
+            );
+            [
+                ((*sq).sqes.cast::<libc::c_void>(), (*sq).sqes_sz as usize),
+                ((*sq).ring_ptr, (*sq).ring_sz),
+                // The same as the one before where the kernel maps both queues at once; advice may be repeated.
+                ((*cq).ring_ptr, (*cq).ring_sz),
+            ]
+        };
+        for (start, length) in mappings {
+            // Memory that is not the ring's own, or lies in another mapping, has the length zero: no advice.
+            //
+            // SAFETY: the advice touches no byte of the mapping; it concerns children only.
+            if unsafe { libc::madvise(start, length, libc::MADV_DONTFORK) } != 0 {
+                return Err(Errno::last());
+            }
+        }
+        Ok(())
     }
 
     #[inline(always)]

@@ -5,17 +5,22 @@
 //! it is. A ring that C keeps is borrowed by its queues, one by one.
 
 use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use ring_io_sys as sys;
 
+use crate::backend;
 use crate::core::Core;
 use crate::cq::CompletionQueue;
 use crate::cqe::CompletionEntry;
 use crate::errno::Errno;
 use crate::flags::SetupFlags;
-use crate::mode::ThreadMode;
+use crate::mode::{Descriptor, ThreadMode};
 use crate::register::Registrar;
 use crate::ring::Ring;
 use crate::sq::SubmissionQueue;
@@ -63,12 +68,21 @@ pub enum AdoptError {
     /// The ring has no descriptor, and the type promises one.
     #[error("the ring has no descriptor but the registered one; take it as `RegisteredOnly`")]
     NoDescriptor,
+    /// The ring's memory lies with the program that made it, and cannot be mapped.
+    #[error("the ring was set up with NO_MMAP, so its memory cannot be mapped from its descriptor")]
+    NoMmap,
+    /// The ring's memory could not be mapped.
+    #[error("the ring's memory could not be mapped: {0}")]
+    Map(Errno),
 }
 
 impl AdoptError {
-    /// `EINVAL`: the kernel was not asked.
+    /// The number of [`Map`](Self::Map), and `EINVAL` for what this crate has found out itself.
     pub const fn errno(self) -> Errno {
-        Errno::from_raw(libc::EINVAL)
+        match self {
+            Self::Map(errno) => errno,
+            _ => Errno::from_raw(libc::EINVAL),
+        }
     }
 }
 
@@ -121,7 +135,8 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> Ring<S, C, M> {
     ///
     /// Put it where C expects it: it may be moved as long as nobody uses it. It ends by
     /// `io_uring_queue_exit(3)`, which leaves the structure's own memory to whoever provides it, or by
-    /// [`from_raw`](Self::from_raw); a structure that is just dropped leaks the ring.
+    /// [`from_raw`](Self::from_raw); a structure that is just dropped leaks the ring. Memory that the ring
+    /// was given by [`memory`](crate::RingBuilder::memory) goes with it: C's exit unmaps it.
     ///
     /// # Examples
     ///
@@ -172,6 +187,62 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> Ring<S, C, M> {
         }
         // SAFETY: the caller gives the ring away; types and mode were compared with its flags.
         Ok(unsafe { Self::from_core(Core::new(raw)) })
+    }
+}
+
+impl<S: SubmissionEntry, C: CompletionEntry, M: Descriptor> Ring<S, C, M> {
+    /// Takes over a ring by its descriptor, after the program has made it with `io_uring_setup(2)` itself.
+    ///
+    /// The queues are mapped; children of `fork(2)` do not inherit them.
+    ///
+    /// # Errors
+    ///
+    /// [`AdoptError`] when the parameters do not fit the type, or the memory cannot be mapped.
+    ///
+    /// # Safety
+    ///
+    /// - `params` is what the kernel wrote when it made this ring.
+    /// - Nobody else uses the ring's queues from now on, through an earlier mapping or in another process.
+    /// - If the kernel binds the ring to a thread, this is that thread.
+    #[doc(alias = "io_uring_queue_mmap")]
+    pub unsafe fn from_fd(fd: OwnedFd, params: &sys::io_uring_params) -> Result<Self, AdoptError> {
+        let mut params = *params;
+        // SAFETY: integers and pointers, for which zero is a value.
+        let mut raw: sys::io_uring = unsafe { mem::zeroed() };
+        raw.flags = params.flags;
+        let flags = flags_of(&raw);
+        check_sq::<S>(flags)?;
+        check_cq::<C>(flags)?;
+        check_threads::<M>(&raw)?;
+        if flags.contains(SetupFlags::NO_MMAP) {
+            return Err(AdoptError::NoMmap);
+        }
+        // SAFETY: the parameters are the kernel's own for this ring, and both are valid for writes.
+        unsafe { backend::map(fd.as_raw_fd(), &raw mut params, &raw mut raw) }
+            .map_err(AdoptError::Map)?;
+        if flags & (SetupFlags::IOPOLL | SetupFlags::SQPOLL) == SetupFlags::IOPOLL {
+            // Only a look into the kernel finds completions.
+            raw.int_flags |= sys::INT_FLAG_CQ_ENTER;
+        }
+        // SAFETY: the pointers lead into the mapping, whose submission side nobody else uses.
+        unsafe {
+            // Relaxed: nobody stores it but the ring's user, which is this program from now on.
+            let tail = AtomicU32::from_ptr(raw.sq.ktail).load(Relaxed);
+            raw.sq.sqe_head = tail;
+            raw.sq.sqe_tail = tail;
+            if !raw.sq.array.is_null() {
+                for index in 0..raw.sq.ring_entries {
+                    raw.sq.array.add(index as usize).write(index);
+                }
+            }
+        }
+        // The core closes it from here on.
+        let _ = fd.into_raw_fd();
+        // SAFETY: the backend has mapped it, and the caller gives it away.
+        let core = unsafe { Core::new(raw) };
+        core.keep_from_children().map_err(AdoptError::Map)?;
+        // SAFETY: types and mode were compared with the ring's flags.
+        Ok(unsafe { Self::from_core(core) })
     }
 }
 
