@@ -14,12 +14,13 @@ use crate::backend;
 use crate::capabilities;
 use crate::core::Core;
 use crate::cqe::{CompletionEntry, Cqe, Cqe32};
+use crate::disabled::DisabledRing;
 use crate::errno::Errno;
 use crate::error::{Denial, SetupError};
 use crate::flags::SetupFlags;
 use crate::limits;
 use crate::memory::{RingMemory, RingSize, page_size};
-use crate::mode::{AnyThread, RegisteredOnly, ThreadMode};
+use crate::mode::{AnyThread, Descriptor, RegisteredOnly, ThreadMode};
 use crate::ring::Ring;
 use crate::rules;
 use crate::sqe::{Sqe, Sqe128, SubmissionEntry};
@@ -307,6 +308,22 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
         let core = self.make()?;
         // SAFETY: the flags made the kernel use these entry types; the builder's methods choose the mode with the flags.
         Ok(unsafe { Ring::from_core(core) })
+    }
+
+    /// Makes the ring disabled: it takes no submission before [`enable`](DisabledRing::enable), so that it
+    /// can be restricted before. Linux 5.10.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    #[doc(alias = "IORING_SETUP_R_DISABLED")]
+    pub fn build_disabled(self) -> Result<DisabledRing<S, C, M>, SetupError>
+    where
+        M: Descriptor,
+    {
+        let core = self.with(SetupFlags::R_DISABLED).make()?;
+        // SAFETY: as above, and the ring is disabled.
+        Ok(unsafe { DisabledRing::from_core(core) })
     }
 
     fn params(&self) -> sys::io_uring_params {

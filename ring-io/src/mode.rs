@@ -113,6 +113,8 @@ pub enum AnyThread {}
 /// std::thread::scope(|scope| { scope.spawn(|| ring.features()); });
 /// # Ok(()) }
 /// ```
+///
+/// A [`DisabledRing`](crate::DisabledRing) is not bound yet, and may move.
 #[derive(Debug)]
 pub struct OneThread {
     // A raw pointer is neither `Send` nor `Sync`; that is all this type is for.

@@ -7,8 +7,9 @@ use std::os::fd::AsRawFd;
 use std::ptr::{self, NonNull};
 
 use ring_io::{
-    AdoptError, AnyThread, CompletionEntry, Cqe, OneThread, RegisteredOnly, Ring, RingBuilder,
-    RingMemory, RingMemoryError, SetupError, SetupFlags, Sqe, SubmissionEntry, ThreadMode,
+    AdoptError, AnyThread, CompletionEntry, Cqe, Features, OneThread, RegisterError,
+    RegisteredOnly, Ring, RingBuilder, RingMemory, RingMemoryError, SetupError, SetupFlags, Sqe,
+    SubmissionEntry, ThreadMode,
 };
 use support::isolated::isolated_check;
 use support::{drained, is_send_and_sync, over_entry_sizes, register_empty_slots, skip};
@@ -243,4 +244,37 @@ fn a_ring_without_a_descriptor_stays_one_whatever_is_asked_after() {
         assert_eq!(error, AdoptError::BoundToThread(bound));
         work(&mut Bare::from_raw(raw).expect("its type"));
     }
+}
+
+#[test]
+fn a_registered_ring_works_after_its_descriptor_is_closed() {
+    if !ring_io::capabilities()
+        .expect("io_uring")
+        .features()
+        .contains(Features::REG_REG_RING)
+    {
+        return skip("registration through a registered descriptor needs Linux 6.3");
+    }
+    isolated_check(
+        "a_registered_ring_works_after_its_descriptor_is_closed",
+        || {
+            let before = support::open_descriptors();
+            for _ in 0..40 {
+                let ring = Ring::builder(8).defer_taskrun().build().expect("a ring");
+                let fd = ring.as_raw_fd();
+                let refused = ring.close_ring_fd().expect_err("it is not registered");
+                assert_eq!(refused.error, RegisterError::NotRegistered);
+                let mut ring = refused.ring;
+                assert_eq!(ring.as_raw_fd(), fd);
+                work(&mut ring);
+
+                ring.register_ring_fd()
+                    .expect("a place in the thread's table");
+                let mut ring = ring.close_ring_fd().expect("it is registered");
+                assert_eq!(support::open_descriptors(), before);
+                work(&mut ring);
+                register_empty_slots(&ring.registrar(), 2).expect("a table");
+            }
+        },
+    );
 }

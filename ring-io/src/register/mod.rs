@@ -3,6 +3,7 @@
 mod buffers;
 mod error;
 mod files;
+mod restrictions;
 
 use std::ffi::c_void;
 use std::fmt;
@@ -16,6 +17,7 @@ use crate::errno::Errno;
 use crate::mode::{AnyThread, ThreadMode};
 
 pub use error::RegisterError;
+pub use restrictions::Restrictions;
 
 /// The right to register things with one ring.
 ///
