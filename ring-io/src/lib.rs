@@ -42,6 +42,21 @@
 //!   C library. Needs a C compiler.
 //! - without it: the same in Rust and plain system calls. Needs no C compiler.
 //!
+//! # Two backends
+//!
+//! Both fill the same `struct io_uring`, pass the same tests, and cost the same
+//! at work: pushing, reaping and entering the kernel are Rust with either. What
+//! differs:
+//!
+//! | | `liburing` | without it |
+//! | --- | --- | --- |
+//! | to build | a C compiler and the kernel's headers | nothing more than Rust |
+//! | in the program | the library's functions, in [`sys`] too, which work on the program's rings | types and constants; C code that is handed a ring brings its own library |
+//! | thread's `errno` after a setup or a registration that failed | as before, on x86-64, `AArch64` and RISC-V | the kernel's number |
+//!
+//! Neither changes the process around the ring: limits and signal masks stay as
+//! they are.
+//!
 //! # Minimum kernel
 //!
 //! Linux 5.4 or newer. What came later says so; [`capabilities`] asks the
@@ -68,6 +83,7 @@ mod memory;
 mod mode;
 mod raw;
 mod register;
+mod resize;
 mod ring;
 mod rules;
 mod sq;
@@ -89,6 +105,7 @@ pub use memory::{RingMemory, RingMemoryError};
 pub use mode::{AnyThread, Descriptor, OneThread, RegisteredOnly, ThreadMode};
 pub use raw::AdoptError;
 pub use register::{RegisterError, Registrar, Restrictions};
+pub use resize::ResizeError;
 pub use ring::Ring;
 pub use sq::{QueueFull, SubmissionQueue};
 pub use sqe::{Prepare, SafeToPush, Sqe, Sqe128, SqeFlags, SubmissionEntry};

@@ -100,6 +100,10 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> Ring<S, C, M> {
         }
     }
 
+    pub(crate) fn keep_from_children(&self) -> Result<(), Errno> {
+        self.core.keep_from_children()
+    }
+
     /// The core, which nobody shares.
     pub(crate) fn into_core(self) -> Core {
         Arc::into_inner(self.core).expect("a ring is alone in its `Arc`")
