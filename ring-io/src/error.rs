@@ -139,10 +139,13 @@ impl fmt::Display for AnyOf {
 }
 
 /// Flags by the kernel's names.
-struct Names(SetupFlags);
+pub(crate) struct Names(pub(crate) SetupFlags);
 
 impl fmt::Display for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
         let mut separator = "";
         let mut named = SetupFlags::empty();
         for (name, flag) in self.0.iter_names() {

@@ -50,7 +50,7 @@
 //!
 //! | | `liburing` | without it |
 //! | --- | --- | --- |
-//! | to build | a C compiler and the kernel's headers | nothing more than Rust |
+//! | to build | a C compiler and the kernel's headers; about 3 seconds more | nothing more than Rust |
 //! | in the program | the library's functions, in [`sys`] too, which work on the program's rings | types and constants; C code that is handed a ring brings its own library |
 //! | thread's `errno` after a setup or a registration that failed | as before, on x86-64, `AArch64` and RISC-V | the kernel's number |
 //!

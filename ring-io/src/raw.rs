@@ -19,6 +19,7 @@ use crate::core::Core;
 use crate::cq::CompletionQueue;
 use crate::cqe::CompletionEntry;
 use crate::errno::Errno;
+use crate::error::Names;
 use crate::flags::SetupFlags;
 use crate::mode::{Descriptor, ThreadMode};
 use crate::register::Registrar;
@@ -39,7 +40,7 @@ const CQ_SHAPE: SetupFlags = SetupFlags::CQE32.union(SetupFlags::CQE_MIXED);
 pub enum AdoptError {
     /// The submission queue has entries of another kind.
     #[error(
-        "the ring's submission entries are of another kind: it was set up with {actual:?} and the type has {expected:?}; choose the entry type that belongs to its flags"
+        "the ring's submission entries are not of this type: of the flags for it the ring has {}, and the type stands for {}; choose the type that belongs to the ring's flags", Names(*.actual), Names(*.expected)
     )]
     SubmissionEntries {
         /// The flags that the entry type stands for.
@@ -49,7 +50,7 @@ pub enum AdoptError {
     },
     /// The completion queue has entries of another kind.
     #[error(
-        "the ring's completion entries are of another kind: it was set up with {actual:?} and the type has {expected:?}; choose the entry type that belongs to its flags"
+        "the ring's completion entries are not of this type: of the flags for it the ring has {}, and the type stands for {}; choose the type that belongs to the ring's flags", Names(*.actual), Names(*.expected)
     )]
     CompletionEntries {
         /// The flags that the entry type stands for.
@@ -58,7 +59,7 @@ pub enum AdoptError {
         actual: SetupFlags,
     },
     /// The kernel binds the ring to one thread, and the type does not.
-    #[error("the kernel binds this ring to one thread ({0:?}); take it as `OneThread`")]
+    #[error("the kernel binds this ring to one thread ({}); take it as `OneThread`", Names(*.0))]
     BoundToThread(SetupFlags),
     /// The ring is used through a registered descriptor, which one thread knows, and the type may leave it.
     #[error(

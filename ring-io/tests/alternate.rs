@@ -264,6 +264,10 @@ fn a_ring_is_taken_only_as_what_it_is() {
         actual: SetupFlags::SQE128,
     };
     assert_eq!(error, expected);
+    assert_eq!(
+        error.to_string(),
+        "the ring's submission entries are not of this type: of the flags for it the ring has IORING_SETUP_SQE128, and the type stands for none; choose the type that belongs to the ring's flags"
+    );
     let half = &raw const wide;
     // SAFETY: as above.
     let error = unsafe { CompletionQueue::<Cqe, AnyThread>::borrow_raw(half) };

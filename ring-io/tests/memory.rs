@@ -117,6 +117,27 @@ fn the_memory_of_the_program_goes_with_the_ring() {
 }
 
 #[test]
+fn memory_that_is_given_to_a_ring_is_kept_from_children_unless_asked_otherwise() {
+    if !has_no_mmap() {
+        return;
+    }
+    isolated_check(
+        "memory_that_is_given_to_a_ring_is_kept_from_children_unless_asked_otherwise",
+        || {
+            let before = support::mappings_kept_from_children();
+            let builder = || Ring::builder(8);
+            let memory = || memory_for(&builder());
+            let ring = builder().memory(memory()).build().expect("a ring");
+            assert_eq!(support::mappings_kept_from_children(), before + 1);
+            drop(ring);
+            let builder = builder().inherit_on_fork().memory(memory());
+            let _ring = builder.build().expect("a ring");
+            assert_eq!(support::mappings_kept_from_children(), before);
+        },
+    );
+}
+
+#[test]
 fn two_rings_share_memory_that_is_lent() {
     if !has_no_mmap() {
         return;

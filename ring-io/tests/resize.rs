@@ -125,18 +125,25 @@ fn rings_without_deferred_task_work_and_impossible_sizes_are_refused() {
 }
 
 #[test]
-fn resizing_leaves_no_mapping_behind() {
-    isolated_check("resizing_leaves_no_mapping_behind", || {
-        let Some(mut ring) = resizable(8) else { return };
-        let before = (support::open_descriptors(), support::ring_mappings());
-        for i in 0..100 {
-            ring.resize(8 << (i % 5), 0).expect("other sizes");
-        }
-        assert_eq!(
-            (support::open_descriptors(), support::ring_mappings()),
-            before
-        );
-    });
+fn resizing_leaves_no_mapping_behind_and_lets_children_inherit_none() {
+    isolated_check(
+        "resizing_leaves_no_mapping_behind_and_lets_children_inherit_none",
+        || {
+            let Some(mut ring) = resizable(8) else { return };
+            let counts = || {
+                (
+                    support::open_descriptors(),
+                    support::ring_mappings(),
+                    support::mappings_kept_from_children(),
+                )
+            };
+            let before = counts();
+            for i in 0..100 {
+                ring.resize(8 << (i % 5), 0).expect("other sizes");
+            }
+            assert_eq!(counts(), before);
+        },
+    );
 }
 
 #[test]
