@@ -19,37 +19,11 @@ use crate::errno::Errno;
 use crate::error::{Denial, SetupError};
 use crate::flags::SetupFlags;
 use crate::limits;
-use crate::memory::{RingMemory, RingSize, page_size};
+use crate::memory::{Provided, RingMemory, RingSize, page_size};
 use crate::mode::{AnyThread, Descriptor, RegisteredOnly, ThreadMode};
 use crate::ring::Ring;
 use crate::rules;
 use crate::sqe::{Sqe, Sqe128, SubmissionEntry};
-
-/// Memory that the ring is to be made in.
-enum Memory {
-    /// It becomes the ring's.
-    Given(RingMemory),
-    /// It stays the program's.
-    Lent {
-        start: NonNull<c_void>,
-        length: usize,
-    },
-}
-
-impl Memory {
-    fn parts(&self) -> (NonNull<c_void>, usize) {
-        match self {
-            // Fits: it is mapped.
-            Self::Given(memory) => (memory.start(), memory.size() as usize),
-            Self::Lent { start, length } => (*start, *length),
-        }
-    }
-}
-
-// SAFETY: only an address is kept; what may be done with it was promised for the ring, which may move.
-unsafe impl Send for Memory {}
-// SAFETY: as above.
-unsafe impl Sync for Memory {}
 
 /// Describes a ring; made by [`Ring::builder`].
 ///
@@ -85,7 +59,7 @@ pub struct RingBuilder<
     sqpoll_idle_ms: u32,
     workers_of: RawFd,
     inherit_on_fork: bool,
-    memory: Option<Memory>,
+    memory: Option<Provided>,
     _entries: PhantomData<fn() -> (S, C)>,
     _mode: PhantomData<fn() -> M>,
 }
@@ -230,7 +204,7 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
     /// There have to be [`memory_size`](Self::memory_size) bytes.
     #[doc(alias("io_uring_queue_init_mem", "IORING_SETUP_NO_MMAP"))]
     pub fn memory(mut self, memory: RingMemory) -> Self {
-        self.memory = Some(Memory::Given(memory));
+        self.memory = Some(Provided::Given(memory));
         self.with(SetupFlags::NO_MMAP)
     }
 
@@ -248,7 +222,7 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
     ///   is fine at any time then; it is used for something else only if everything pushed was reaped before.
     #[doc(alias("io_uring_queue_init_mem", "IORING_SETUP_NO_MMAP"))]
     pub unsafe fn memory_raw(mut self, start: NonNull<c_void>, length: usize) -> Self {
-        self.memory = Some(Memory::Lent { start, length });
+        self.memory = Some(Provided::Lent { start, length });
         self.with(SetupFlags::NO_MMAP)
     }
 
@@ -365,7 +339,7 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
         // far as it is used, and it is the ring's, or promised for its time.
         unsafe { backend::init(self.entries, &raw mut raw, &raw mut params, parts) }
             .map_err(|errno| self.explain(errno))?;
-        if let Some(Memory::Given(memory)) = memory {
+        if let Some(Provided::Given(memory)) = memory {
             memory.give_to(&mut raw);
         }
         // SAFETY: the backend has filled it, and nobody else has it.

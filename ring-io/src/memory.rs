@@ -104,7 +104,8 @@ pub(crate) fn page_size() -> u64 {
 ///
 /// # Invariants
 ///
-/// 1. `start` is a shared anonymous mapping of `length` bytes, whole pages, that this value owns; nothing else points into it.
+/// 1. `start` is a shared anonymous mapping of `length` bytes, whole pages, that this value owns; nothing
+///    else points into it.
 pub struct RingMemory {
     start: NonNull<c_void>,
     length: usize,
@@ -177,10 +178,6 @@ impl RingMemory {
         self.length as u64
     }
 
-    pub(crate) const fn start(&self) -> NonNull<c_void> {
-        self.start
-    }
-
     /// Gives the mapping to a ring that has just been made in it. From now on the ring unmaps it.
     pub(crate) fn give_to(self, ring: &mut sys::io_uring) {
         let memory = ManuallyDrop::new(self);
@@ -209,6 +206,31 @@ impl fmt::Debug for RingMemory {
             .finish_non_exhaustive()
     }
 }
+
+/// Memory that the ring is to be made in.
+pub(crate) enum Provided {
+    /// It becomes the ring's.
+    Given(RingMemory),
+    /// It stays the program's.
+    Lent {
+        start: NonNull<c_void>,
+        length: usize,
+    },
+}
+
+impl Provided {
+    pub(crate) fn parts(&self) -> (NonNull<c_void>, usize) {
+        match self {
+            Self::Given(memory) => (memory.start, memory.length),
+            Self::Lent { start, length } => (*start, *length),
+        }
+    }
+}
+
+// SAFETY: only an address is kept; what may be done with it was promised for the ring, which may move.
+unsafe impl Send for Provided {}
+// SAFETY: as above.
+unsafe impl Sync for Provided {}
 
 /// Why there is no memory for a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -163,7 +163,8 @@ impl<S: SubmissionEntry, C: CompletionEntry> Ring<S, C, OneThread> {
 ///
 /// # Safety
 ///
-/// `ring` is a live ring in the kernel's memory, `params` is what the kernel said of its new sizes, and nobody else uses the ring meanwhile.
+/// `ring` is a live ring in the kernel's memory, `params` is what the kernel said of its new sizes, and nobody
+/// else uses the ring meanwhile.
 unsafe fn remap(ring: *mut sys::io_uring, params: &mut sys::io_uring_params) -> Result<(), Errno> {
     // SAFETY: the caller is alone with the ring.
     let ring = unsafe { &mut *ring };

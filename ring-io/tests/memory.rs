@@ -12,7 +12,9 @@ use ring_io::{
     SubmissionEntry, ThreadMode,
 };
 use support::isolated::isolated_check;
-use support::{drained, is_send_and_sync, over_entry_sizes, register_empty_slots, skip};
+use support::{
+    drained, is_send_and_sync, over_entry_sizes, pipe, read, register_empty_slots, skip,
+};
 
 over_entry_sizes!(
     a_ring_works_in_memory_of_the_program,
@@ -114,6 +116,29 @@ fn the_memory_of_the_program_goes_with_the_ring() {
             mappings()
         );
     });
+}
+
+#[test]
+fn a_ring_in_memory_of_the_program_can_be_dropped_while_reads_are_in_flight() {
+    if !has_no_mmap() {
+        return;
+    }
+    let (reader, writer) = pipe();
+    for _ in 0..20 {
+        let builder = Ring::builder(4);
+        let memory = memory_for(&builder);
+        let mut ring = builder.memory(memory).build().expect("a ring");
+        for i in 0..4 {
+            // Leaked, because the kernel may write to it after the ring is gone.
+            let buffer = Box::leak(Box::new([0; 64]));
+            // SAFETY: the buffer is never freed nor touched, and the pipe outlives the ring.
+            unsafe { ring.sq().push(read(&reader, buffer, u64::MAX, i)) }.expect("room");
+        }
+        assert_eq!(ring.sq().submit().expect("a submit").count(), 4);
+        // The completions that the kernel still posts go to pages that it holds itself.
+        drop(ring);
+    }
+    drop(writer);
 }
 
 #[test]

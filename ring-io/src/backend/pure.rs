@@ -281,7 +281,8 @@ impl Drop for Mapping {
 ///
 /// The pages were mapped for a ring, and nobody uses them any more; or `length` is zero.
 unsafe fn unmap(start: *mut c_void, length: usize) {
-    // SAFETY: the caller vouches for the pages. Whole mappings that exist cannot fail to go, and a length of zero is refused.
+    // SAFETY: the caller vouches for the pages. Whole mappings that exist cannot fail to go, and a length of
+    // zero is refused.
     unsafe { libc::munmap(start, length) };
 }
 
