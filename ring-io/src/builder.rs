@@ -1,9 +1,11 @@
 //! How a ring is described and made.
 
+use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::ptr::NonNull;
 use std::time::Duration;
 
 use ring_io_sys as sys;
@@ -12,20 +14,19 @@ use crate::backend;
 use crate::capabilities;
 use crate::core::Core;
 use crate::cqe::{CompletionEntry, Cqe, Cqe32};
+use crate::disabled::DisabledRing;
 use crate::errno::Errno;
 use crate::error::{Denial, SetupError};
 use crate::flags::SetupFlags;
 use crate::limits;
+use crate::memory::{Provided, RingMemory, RingSize, page_size};
 use crate::mixed_cq::MixedCqe;
 use crate::mixed_sq::MixedSqe;
-use crate::mode::{AnyThread, OneThread, ThreadMode};
+use crate::mode::{AnyThread, Descriptor, RegisteredOnly, ThreadMode};
 use crate::ring::Ring;
+use crate::rules;
 use crate::sq::RewindRing;
 use crate::sqe::{Sqe, Sqe128, SubmissionEntry};
-
-/// The kernel's limits, `io_uring_setup(2)`.
-const SQ_ENTRIES_MAX: u32 = 32_768;
-const CQ_ENTRIES_MAX: u32 = 2 * SQ_ENTRIES_MAX;
 
 /// Describes a ring; made by [`Ring::builder`].
 ///
@@ -61,6 +62,7 @@ pub struct RingBuilder<
     sqpoll_idle_ms: u32,
     workers_of: RawFd,
     inherit_on_fork: bool,
+    memory: Option<Provided>,
     _entries: PhantomData<fn() -> (S, C)>,
     _mode: PhantomData<fn() -> M>,
 }
@@ -75,6 +77,7 @@ impl RingBuilder {
             sqpoll_idle_ms: 0,
             workers_of: -1,
             inherit_on_fork: false,
+            memory: None,
             _entries: PhantomData,
             _mode: PhantomData,
         }
@@ -98,6 +101,7 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
             sqpoll_idle_ms,
             workers_of,
             inherit_on_fork,
+            memory,
             _entries: _,
             _mode: _,
         } = self;
@@ -109,6 +113,7 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
             sqpoll_idle_ms,
             workers_of,
             inherit_on_fork,
+            memory,
             _entries: PhantomData,
             _mode: PhantomData,
         }
@@ -169,13 +174,13 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
     }
 
     /// One thread submits, the one that builds the ring; the kernel then spares some locking. Linux 6.0.
-    pub fn single_issuer(self) -> RingBuilder<S, C, OneThread> {
+    pub fn single_issuer(self) -> RingBuilder<S, C, M::Bound> {
         self.with(SetupFlags::SINGLE_ISSUER).retyped()
     }
 
     /// Task work runs only when that thread waits, flushes or submits and waits: completions come in
     /// batches, and none shows before. Implies [`single_issuer`](Self::single_issuer). Linux 6.1.
-    pub fn defer_taskrun(self) -> RingBuilder<S, C, OneThread> {
+    pub fn defer_taskrun(self) -> RingBuilder<S, C, M::Bound> {
         self.with(SetupFlags::SINGLE_ISSUER | SetupFlags::DEFER_TASKRUN)
             .retyped()
     }
@@ -198,6 +203,73 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
     /// device that can do it, and nothing else. Linux 5.1.
     pub fn iopoll(self) -> Self {
         self.with(SetupFlags::IOPOLL)
+    }
+
+    /// As [`iopoll`](Self::iopoll), but the wait sleeps for a part of the time that the device is expected to
+    /// take, and polls then: less work for the processor, somewhat later completions. Linux 6.13.
+    pub fn hybrid_iopoll(self) -> Self {
+        self.with(SetupFlags::IOPOLL | SetupFlags::HYBRID_IOPOLL)
+    }
+
+    /// Insists on a submission queue without an array of indices. Linux 6.6.
+    ///
+    /// Without this the ring has none where the kernel can do so, and one where it cannot.
+    pub fn no_sqarray(self) -> Self {
+        self.with(SetupFlags::NO_SQARRAY)
+    }
+
+    /// Makes the ring in this memory, which becomes the ring's. Linux 6.5.
+    ///
+    /// There have to be [`memory_size`](Self::memory_size) bytes.
+    #[doc(alias("io_uring_queue_init_mem", "IORING_SETUP_NO_MMAP"))]
+    pub fn memory(mut self, memory: RingMemory) -> Self {
+        self.memory = Some(Provided::Given(memory));
+        self.with(SetupFlags::NO_MMAP)
+    }
+
+    /// Makes the ring in memory that stays the program's: a part of a huge page that several rings share,
+    /// for instance. Linux 6.5.
+    ///
+    /// There have to be [`memory_size`](Self::memory_size) bytes, beginning at a page. Whether children of
+    /// `fork(2)` inherit them is the program's affair; a child must not use the ring.
+    ///
+    /// # Safety
+    ///
+    /// - The `length` bytes from `start` on are mapped, readable and writable, until the ring and all parts
+    ///   it was split into are dropped, and nothing else uses them meanwhile.
+    /// - The kernel ends what is in flight in its own time, and may write completions after that. Unmapping the memory
+    ///   is fine at any time then; it is used for something else only if everything pushed was reaped before.
+    #[doc(alias("io_uring_queue_init_mem", "IORING_SETUP_NO_MMAP"))]
+    pub unsafe fn memory_raw(mut self, start: NonNull<c_void>, length: usize) -> Self {
+        self.memory = Some(Provided::Lent { start, length });
+        self.with(SetupFlags::NO_MMAP)
+    }
+
+    /// The ring has no descriptor: it is entered in the thread's table of registered rings from the start,
+    /// and takes no place in the process's table of files. Linux 6.5.
+    ///
+    /// It stays on the thread that builds it, and can be made in memory of the program only.
+    #[doc(alias = "IORING_SETUP_REGISTERED_FD_ONLY")]
+    pub fn registered_fd_only(self, memory: RingMemory) -> RingBuilder<S, C, RegisteredOnly> {
+        self.memory(memory)
+            .with(SetupFlags::REGISTERED_FD_ONLY)
+            .retyped()
+    }
+
+    /// How many bytes the ring's memory takes, in whole pages: the entries, and behind them the queues.
+    ///
+    /// That is what [`memory`](Self::memory) has to bring. What the kernel provides otherwise is as much, or a
+    /// little less where it needs no array of indices, and counts against `RLIMIT_MEMLOCK` for unprivileged
+    /// users.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Size`] when there is no such ring.
+    #[doc(alias("io_uring_memory_size_params", "io_uring_mlock_size_params"))]
+    pub fn memory_size(&self) -> Result<u64, SetupError> {
+        RingSize::new(self.entries, &self.params())
+            .map(RingSize::total)
+            .map_err(|_| self.impossible_size())
     }
 
     /// Shares kernel workers, and the polling thread of `SQPOLL`, with another ring. Linux 5.6.
@@ -226,28 +298,7 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
     /// [`SetupError`], which names the cause; for `EINVAL` the kernel is asked which flag it does not know.
     #[doc(alias = "io_uring_queue_init_params")]
     pub fn build(self) -> Result<Ring<S, C, M>, SetupError> {
-        let flags = self.flags.bits() | S::SETUP_FLAGS | C::SETUP_FLAGS;
-        // SAFETY: integers only; all zero is what io_uring_setup(2) asks for in what is not set.
-        let mut params: sys::io_uring_params = unsafe { mem::zeroed() };
-        params.flags = flags;
-        params.cq_entries = self.cq_entries;
-        params.sq_thread_cpu = self.sqpoll_cpu;
-        params.sq_thread_idle = self.sqpoll_idle_ms;
-        params.wq_fd = if self.flags.contains(SetupFlags::ATTACH_WQ) {
-            self.workers_of as u32
-        } else {
-            0
-        };
-        // SAFETY: integers and pointers, for which zero is a value.
-        let mut raw: sys::io_uring = unsafe { mem::zeroed() };
-        // SAFETY: both are valid for writes, and the parameters hold no pointer.
-        unsafe { backend::init(self.entries, &raw mut raw, &raw mut params) }
-            .map_err(|errno| self.explain(errno, flags))?;
-        // SAFETY: the backend has filled it, and nobody else has it.
-        let core = unsafe { Core::new(raw) };
-        if !self.inherit_on_fork {
-            keep_from_children(&core).map_err(SetupError::Other)?;
-        }
+        let core = self.make()?;
         // SAFETY: the flags made the kernel use these entry types; the builder's methods choose the mode with the flags.
         Ok(unsafe { Ring::from_core(core) })
     }
@@ -264,54 +315,107 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
             .map(RewindRing::new)
     }
 
+    /// Makes the ring disabled: it takes no submission before [`enable`](DisabledRing::enable), so that it
+    /// can be restricted before. Linux 5.10.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    #[doc(alias = "IORING_SETUP_R_DISABLED")]
+    pub fn build_disabled(self) -> Result<DisabledRing<S, C, M>, SetupError>
+    where
+        M: Descriptor,
+    {
+        let core = self.with(SetupFlags::R_DISABLED).make()?;
+        // SAFETY: as above, and the ring is disabled.
+        Ok(unsafe { DisabledRing::from_core(core) })
+    }
+
+    fn params(&self) -> sys::io_uring_params {
+        // SAFETY: integers only; all zero is what io_uring_setup(2) asks for in what is not set.
+        let mut params: sys::io_uring_params = unsafe { mem::zeroed() };
+        params.flags = self.flags.bits() | S::SETUP_FLAGS | C::SETUP_FLAGS;
+        params.cq_entries = self.cq_entries;
+        params.sq_thread_cpu = self.sqpoll_cpu;
+        params.sq_thread_idle = self.sqpoll_idle_ms;
+        if self.flags.contains(SetupFlags::ATTACH_WQ) {
+            params.wq_fd = self.workers_of as u32;
+        }
+        params
+    }
+
+    fn make(mut self) -> Result<Core, SetupError> {
+        let memory = self.memory.take();
+        if let Some(memory) = &memory {
+            let (start, length) = memory.parts();
+            let needed = self.memory_size()?;
+            if needed > length as u64 {
+                return Err(SetupError::RingMemory {
+                    needed,
+                    given: length as u64,
+                });
+            }
+            if !(start.as_ptr() as u64).is_multiple_of(page_size()) {
+                return Err(SetupError::UnalignedMemory);
+            }
+        }
+        let mut params = self.params();
+        // SAFETY: integers and pointers, for which zero is a value.
+        let mut raw: sys::io_uring = unsafe { mem::zeroed() };
+        let parts = memory.as_ref().map(|memory| {
+            let (start, length) = memory.parts();
+            (start.as_ptr(), length)
+        });
+        // SAFETY: both are valid for writes, and the parameters hold no pointer. The memory is whole pages, as
+        // far as it is used, and it is the ring's, or promised for its time.
+        unsafe { backend::init(self.entries, &raw mut raw, &raw mut params, parts) }
+            .map_err(|errno| self.explain(errno))?;
+        if let Some(Provided::Given(memory)) = memory {
+            memory.give_to(&mut raw);
+        }
+        // SAFETY: the backend has filled it, and nobody else has it.
+        let core = unsafe { Core::new(raw) };
+        if !self.inherit_on_fork {
+            core.keep_from_children().map_err(SetupError::Other)?;
+        }
+        Ok(core)
+    }
+
     /// Says why the kernel refused.
-    fn explain(&self, errno: Errno, flags: u32) -> SetupError {
-        let flags = SetupFlags::from_bits_retain(flags);
+    fn explain(&self, errno: Errno) -> SetupError {
+        // As asked for, whatever the backend has tried besides.
+        let flags = SetupFlags::from_bits_retain(self.params().flags);
         match errno.raw() {
             libc::EPERM => SetupError::Denied(denial(flags)),
             libc::ENOSYS => SetupError::Missing,
             libc::ENOMEM => SetupError::Memory {
-                needed: self.memory(),
+                needed: self.memory_size().unwrap_or(0),
                 limit: limits::locked_memory(),
             },
             libc::EMFILE => SetupError::OpenFiles {
                 limit: limits::open_files(),
             },
             libc::ENFILE => SetupError::SystemFiles,
-            libc::EINVAL if !self.has_possible_size() => SetupError::Size {
-                sq: self.entries,
-                cq: self.cq_entries,
-            },
+            libc::EINVAL if RingSize::new(self.entries, &self.params()).is_err() => {
+                self.impossible_size()
+            }
             libc::EINVAL => match flags & !capabilities::known_setup_flags() {
                 unknown if !unknown.is_empty() => SetupError::UnknownFlags(unknown),
-                _ if !flags.is_empty() => SetupError::Combination(flags),
-                _ => SetupError::Other(errno),
+                _ => match rules::broken(flags) {
+                    Some(broken) => broken,
+                    None if !flags.is_empty() => SetupError::Combination(flags),
+                    None => SetupError::Other(errno),
+                },
             },
             _ => SetupError::Other(errno),
         }
     }
 
-    fn has_possible_size(&self) -> bool {
-        let clamp = self.flags.contains(SetupFlags::CLAMP);
-        let sq_fits = self.entries >= 1 && (clamp || self.entries <= SQ_ENTRIES_MAX);
-        let cq_fits = !self.flags.contains(SetupFlags::CQSIZE)
-            || self.cq_entries >= 1
-                && (clamp || self.cq_entries <= CQ_ENTRIES_MAX)
-                && self.cq_entries.clamp(1, CQ_ENTRIES_MAX).next_power_of_two()
-                    >= self.entries.clamp(1, SQ_ENTRIES_MAX).next_power_of_two();
-        sq_fits && cq_fits
-    }
-
-    /// About how many bytes the ring takes, in whole pages of 4 KiB.
-    fn memory(&self) -> u64 {
-        let pages = |bytes: u64| bytes.div_ceil(4096) * 4096;
-        let sq = u64::from(self.entries.clamp(1, SQ_ENTRIES_MAX).next_power_of_two());
-        let cq = if self.cq_entries == 0 {
-            2 * sq
-        } else {
-            u64::from(self.cq_entries.min(CQ_ENTRIES_MAX).next_power_of_two())
-        };
-        pages(sq * size_of::<S>() as u64) + pages(cq * size_of::<C::Slot>() as u64 + 64)
+    fn impossible_size(&self) -> SetupError {
+        SetupError::Size {
+            sq: self.entries,
+            cq: self.cq_entries,
+        }
     }
 }
 
@@ -335,33 +439,6 @@ fn denial(flags: SetupFlags) -> Denial {
         Err(_) if flags.contains(SetupFlags::SQPOLL) => Denial::PollingOrFilter,
         _ => Denial::Filter,
     }
-}
-
-/// Keeps the queues' memory out of children of `fork(2)`.
-fn keep_from_children(core: &Core) -> Result<(), Errno> {
-    // SAFETY: the ring is live, so these are its mappings.
-    let (sq, cq) = unsafe {
-        (
-            &raw const (*core.as_ptr()).sq,
-            &raw const (*core.as_ptr()).cq,
-        )
-    };
-    // SAFETY: as above.
-    let mappings = unsafe {
-        [
-            ((*sq).sqes.cast::<libc::c_void>(), (*sq).sqes_sz as usize),
-            ((*sq).ring_ptr, (*sq).ring_sz),
-            // The same as the one before where the kernel maps both queues at once; advice may be repeated.
-            ((*cq).ring_ptr, (*cq).ring_sz),
-        ]
-    };
-    for (start, length) in mappings {
-        // SAFETY: the advice touches no byte of the mapping; it concerns children only.
-        if unsafe { libc::madvise(start, length, libc::MADV_DONTFORK) } != 0 {
-            return Err(Errno::last());
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -400,13 +477,32 @@ mod tests {
 
     #[test]
     fn the_memory_of_a_ring_counts_both_sizes_of_entries() {
-        assert_eq!(Ring::builder(1).memory(), 4096 + 4096);
-        assert_eq!(Ring::builder(128).memory(), 128 * 64 + 2 * 4096);
-        assert_eq!(Ring::builder(128).sqe128().memory(), 128 * 128 + 2 * 4096);
-        assert_eq!(Ring::builder(128).cqe32().memory(), 128 * 64 + 3 * 4096);
+        assert_eq!(Ring::builder(1).memory_size(), Ok(4096 + 4096));
+        assert_eq!(Ring::builder(128).memory_size(), Ok(128 * 64 + 2 * 4096));
         assert_eq!(
-            Ring::builder(64).cq_entries(1024).memory(),
-            64 * 64 + 5 * 4096
+            Ring::builder(128).sqe128().memory_size(),
+            Ok(128 * 128 + 2 * 4096)
+        );
+        assert_eq!(
+            Ring::builder(128).cqe32().memory_size(),
+            Ok(128 * 64 + 3 * 4096)
+        );
+        assert_eq!(
+            Ring::builder(64).cq_entries(1024).memory_size(),
+            Ok(64 * 64 + 5 * 4096)
+        );
+        // 16 bytes for each completion, 4 for each index, and the head of the queues.
+        assert_eq!(
+            Ring::builder(4096).memory_size(),
+            Ok(4096 * 64 + 8192 * 16 + 4096 * 4 + 4096)
+        );
+        assert_eq!(
+            Ring::builder(4096).no_sqarray().memory_size(),
+            Ok(4096 * 64 + 8192 * 16 + 4096)
+        );
+        assert_eq!(
+            Ring::builder(0).memory_size(),
+            Err(SetupError::Size { sq: 0, cq: 0 })
         );
     }
 }

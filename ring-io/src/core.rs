@@ -2,20 +2,22 @@
 
 use std::cell::UnsafeCell;
 use std::fmt;
-use std::mem::offset_of;
+use std::mem::{ManuallyDrop, offset_of};
 use std::process;
+use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
 
 use ring_io_sys as sys;
 
 use crate::backend;
+use crate::errno::Errno;
 
 /// The ring, at an address that never changes while it lives.
 ///
 /// # Invariants
 ///
-/// 1. `raw` was filled by [`backend::init`] and the ring is live: its descriptor is open and the
-///    memory that `raw` points at is mapped until `self` is dropped.
+/// 1. `raw` was filled by [`backend::init`], or by liburing itself, and the ring is live: its descriptor
+///    is open and the memory that `raw` points at is mapped until `self` is dropped.
 /// 2. The atomics that `raw` points at lie in that memory, aligned, and are only accessed atomically
 ///    on this side, but for `sq.ring_mask`-like copies, which are constant.
 /// 3. While a queue half or a registrar exists, no field of `raw` or of `enter` changes, except that
@@ -26,11 +28,24 @@ pub(crate) struct Core {
     // First, so that a pointer to the core is a pointer to the `struct io_uring` that C knows.
     raw: UnsafeCell<sys::io_uring>,
     enter: UnsafeCell<EnterWord>,
-    /// The process that made the ring. A child of `fork(2)` has its descriptor, not its mappings.
-    process: u32,
+    tenure: Tenure,
 }
 
 const _: () = assert!(offset_of!(Core, raw) == 0);
+
+/// Whose the ring is, and so what the end of its core means.
+enum Tenure {
+    /// Ours: it is torn down.
+    Owned {
+        /// The process that made the ring. A child of `fork(2)` has its descriptor, not its mappings.
+        process: u32,
+    },
+    /// C's: nothing happens to it. `raw` is a copy of what is behind C's pointer.
+    Lent {
+        /// Where C's own structure is, if the submission queue was lent: it is told how far that has come.
+        home: Option<NonNull<sys::io_uring>>,
+    },
+}
 
 /// The flags that every enter call of a ring carries, and in the top bit
 /// whether the ring is of a kind that needs more than the common path.
@@ -73,14 +88,41 @@ impl Core {
     ///
     /// # Safety
     ///
-    /// `raw` was filled by [`backend::init`], and nobody else tears it down.
+    /// `raw` was filled by [`backend::init`] or by liburing, and nobody else tears it down.
     pub(crate) unsafe fn new(raw: sys::io_uring) -> Self {
+        Self::with_tenure(
+            raw,
+            Tenure::Owned {
+                process: process::id(),
+            },
+        )
+    }
+
+    /// Borrows a ring that C owns. With `home`, C's structure learns at the end how far the submission
+    /// queue has come.
+    ///
+    /// # Safety
+    ///
+    /// - `raw` is a copy of C's structure, whose ring stays live as long as the core.
+    /// - `home` is where that structure is, and C leaves its submission queue alone as long as the core lives.
+    pub(crate) unsafe fn lent(raw: sys::io_uring, home: Option<NonNull<sys::io_uring>>) -> Self {
+        Self::with_tenure(raw, Tenure::Lent { home })
+    }
+
+    fn with_tenure(raw: sys::io_uring, tenure: Tenure) -> Self {
         let enter = EnterWord::of(&raw);
         Self {
             raw: UnsafeCell::new(raw),
             enter: UnsafeCell::new(enter),
-            process: process::id(),
+            tenure,
         }
+    }
+
+    /// Gives the ring away, live as it is.
+    pub(crate) fn into_raw(self) -> sys::io_uring {
+        let core = ManuallyDrop::new(self);
+        // SAFETY: the core is ours alone, and nothing of it is used after.
+        unsafe { *core.raw.get() }
     }
 
     #[inline(always)]
@@ -102,6 +144,32 @@ impl Core {
     pub(crate) unsafe fn refresh(&self) {
         // SAFETY: the caller is alone with the core.
         unsafe { *self.enter.get() = EnterWord::of(&*self.raw.get()) };
+    }
+
+    /// Keeps the queues' memory out of children of `fork(2)`.
+    pub(crate) fn keep_from_children(&self) -> Result<(), Errno> {
+        // SAFETY: the ring is live (1), so these are its mappings.
+        let mappings = unsafe {
+            let (sq, cq) = (
+                &raw const (*self.as_ptr()).sq,
+                &raw const (*self.as_ptr()).cq,
+            );
+            [
+                ((*sq).sqes.cast::<libc::c_void>(), (*sq).sqes_sz as usize),
+                ((*sq).ring_ptr, (*sq).ring_sz),
+                // The same as the one before where the kernel maps both queues at once; advice may be repeated.
+                ((*cq).ring_ptr, (*cq).ring_sz),
+            ]
+        };
+        for (start, length) in mappings {
+            // Memory that is not the ring's own, or lies in another mapping, has the length zero: no advice.
+            //
+            // SAFETY: the advice touches no byte of the mapping; it concerns children only.
+            if unsafe { libc::madvise(start, length, libc::MADV_DONTFORK) } != 0 {
+                return Err(Errno::last());
+            }
+        }
+        Ok(())
     }
 
     #[inline(always)]
@@ -187,12 +255,27 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        if process::id() != self.process {
+        let process = match self.tenure {
+            Tenure::Owned { process } => process,
+            Tenure::Lent { home } => {
+                if let Some(home) = home {
+                    // C goes on behind what was pushed here.
+                    //
+                    // SAFETY: the structure is where it was, and C does not use this part of it before we
+                    // are done with it, as `lent` asks.
+                    unsafe { (*home.as_ptr()).sq.sqe_tail = (*self.as_ptr()).sq.sqe_tail };
+                }
+                return;
+            }
+        };
+        if process::id() != process {
             // In a child of fork(2) the mappings stayed behind, and what is at their place now belongs to
-            // somebody else; so does the table of registered rings. The descriptor was inherited.
-            //
-            // SAFETY: nobody can use the ring after this.
-            unsafe { libc::close(self.ring_fd()) };
+            // somebody else; so does the table of registered rings. The descriptor was inherited, if the ring
+            // has one.
+            if self.ring_fd() >= 0 {
+                // SAFETY: nobody can use the ring after this.
+                unsafe { libc::close(self.ring_fd()) };
+            }
             return;
         }
         // Unmapping comes before closing: measured, the kernel goes on writing to buffers of a ring

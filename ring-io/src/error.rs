@@ -55,6 +55,35 @@ pub enum SetupError {
     /// `EINVAL`: this kernel does not know these flags; it was asked about each.
     #[error("this kernel does not know {} (EINVAL); leave it out, or use a newer kernel", Names(*.0))]
     UnknownFlags(SetupFlags),
+    /// `EINVAL`: a flag needs another one, which was not asked for.
+    #[error("{} needs {} beside it (EINVAL); add that, or leave the first out", Names(*.flag), AnyOf(*.one_of))]
+    Needs {
+        /// The flag that stands alone.
+        flag: SetupFlags,
+        /// One of these has to be there.
+        one_of: SetupFlags,
+    },
+    /// `EINVAL`: flags exclude each other.
+    #[error("{} does not go together with {} (EINVAL); leave one of them out", Names(*.flag), Names(*.others))]
+    Excludes {
+        /// The one flag.
+        flag: SetupFlags,
+        /// What it does not go with.
+        others: SetupFlags,
+    },
+    /// `ENOMEM`: the memory that was brought for the ring is too small; nothing was asked of the kernel.
+    #[error(
+        "the memory that was brought has {given} bytes, and this ring takes {needed}; bring as much as `memory_size` says, or make a smaller ring"
+    )]
+    RingMemory {
+        /// How many bytes the ring takes.
+        needed: u64,
+        /// How many bytes were brought.
+        given: u64,
+    },
+    /// `EINVAL`: the memory that was brought does not start at a page; nothing was asked of the kernel.
+    #[error("the memory that was brought for the ring does not start at a page; align it")]
+    UnalignedMemory,
     /// `EINVAL`: the kernel knows each flag, and refuses them together or a value that one of them takes (a CPU
     /// that does not exist, a descriptor that is no ring).
     #[error("the kernel refuses these setup flags together, or a value that one of them takes (EINVAL): {}; see io_uring_setup(2)", Names(*.0))]
@@ -95,11 +124,28 @@ impl fmt::Display for Denial {
     }
 }
 
+/// Flags of which one is enough, by the kernel's names.
+struct AnyOf(SetupFlags);
+
+impl fmt::Display for AnyOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for flag in self.0 {
+            write!(f, "{separator}{}", Names(flag))?;
+            separator = " or ";
+        }
+        Ok(())
+    }
+}
+
 /// Flags by the kernel's names.
-struct Names(SetupFlags);
+pub(crate) struct Names(pub(crate) SetupFlags);
 
 impl fmt::Display for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
         let mut separator = "";
         let mut named = SetupFlags::empty();
         for (name, flag) in self.0.iter_names() {
@@ -122,10 +168,15 @@ impl SetupError {
         Errno::from_raw(match self {
             Self::Denied(_) => libc::EPERM,
             Self::Missing => libc::ENOSYS,
-            Self::Memory { .. } => libc::ENOMEM,
+            Self::Memory { .. } | Self::RingMemory { .. } => libc::ENOMEM,
             Self::OpenFiles { .. } => libc::EMFILE,
             Self::SystemFiles => libc::ENFILE,
-            Self::Size { .. } | Self::UnknownFlags(_) | Self::Combination(_) => libc::EINVAL,
+            Self::Size { .. }
+            | Self::UnknownFlags(_)
+            | Self::Needs { .. }
+            | Self::Excludes { .. }
+            | Self::UnalignedMemory
+            | Self::Combination(_) => libc::EINVAL,
             Self::Other(errno) => errno.raw(),
         })
     }

@@ -12,9 +12,11 @@ use crate::builder::RingBuilder;
 use crate::core::Core;
 use crate::cq::CompletionQueue;
 use crate::cqe::{CompletionEntry, Cqe};
+use crate::disabled::Refused;
+use crate::errno::Errno;
 use crate::error::SetupError;
 use crate::flags::{Features, SetupFlags};
-use crate::mode::{AnyThread, OneThread, ThreadMode};
+use crate::mode::{AnyThread, Descriptor, OneThread, RegisteredOnly, ThreadMode};
 use crate::register::{RegisterError, Registrar};
 use crate::sq::SubmissionQueue;
 use crate::sqe::{Sqe, SubmissionEntry};
@@ -96,6 +98,15 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> Ring<S, C, M> {
             _entries: PhantomData,
             _mode: PhantomData,
         }
+    }
+
+    pub(crate) fn keep_from_children(&self) -> Result<(), Errno> {
+        self.core.keep_from_children()
+    }
+
+    /// The core, which nobody shares.
+    pub(crate) fn into_core(self) -> Core {
+        Arc::into_inner(self.core).expect("a ring is alone in its `Arc`")
     }
 
     /// Lends the submission queue.
@@ -226,7 +237,7 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> Ring<S, C, M> {
     }
 
     /// Binds the ring to this thread, so that what is tied to a thread can be registered.
-    pub fn into_one_thread(self) -> Ring<S, C, OneThread> {
+    pub fn into_one_thread(self) -> Ring<S, C, M::Bound> {
         Ring {
             core: self.core,
             _entries: PhantomData,
@@ -270,7 +281,55 @@ impl<S: SubmissionEntry, C: CompletionEntry> Ring<S, C, OneThread> {
     }
 }
 
-impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> AsFd for Ring<S, C, M> {
+impl<S: SubmissionEntry, C: CompletionEntry> Ring<S, C, OneThread> {
+    /// Closes the ring's descriptor; the registered one, which this thread alone knows, is left. Linux 6.3.
+    ///
+    /// Frees a place in the process's table of files. There is no way back: such a ring cannot be polled,
+    /// resized, or named to another ring.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the ring: [`RegisterError::NotRegistered`] when its descriptor was not
+    /// [registered](Self::register_ring_fd), `EOPNOTSUPP` on an older kernel.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io::Ring;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io::is_available() { return Ok(()) }
+    /// # if !ring_io::capabilities()?.features().contains(ring_io::Features::REG_REG_RING) { return Ok(()) }
+    /// let mut ring = Ring::new(8)?.into_one_thread();
+    /// ring.register_ring_fd()?;
+    /// let mut ring = ring.close_ring_fd()?;
+    /// ring.sq().push_nop(1)?;
+    /// assert_eq!(ring.sq().submit_and_wait(1)?.count(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "io_uring_close_ring_fd")]
+    pub fn close_ring_fd(self) -> Result<Ring<S, C, RegisteredOnly>, Refused<Self>> {
+        let raw = self.core.as_ptr();
+        // SAFETY: the ring is ours alone.
+        let registered = unsafe { (*raw).int_flags };
+        let error = if !self.features().contains(Features::REG_REG_RING) {
+            RegisterError::Other(Errno::from_raw(libc::EOPNOTSUPP))
+        } else if registered & sys::INT_FLAG_REG_REG_RING == 0 {
+            RegisterError::NotRegistered
+        } else {
+            // SAFETY: the descriptor is the ring's, and nobody uses it after: calls go through the registered one.
+            unsafe {
+                libc::close((*raw).ring_fd);
+                (*raw).ring_fd = -1;
+                return Ok(Ring::from_core(self.into_core()));
+            }
+        };
+        Err(Refused { ring: self, error })
+    }
+}
+
+impl<S: SubmissionEntry, C: CompletionEntry, M: Descriptor> AsFd for Ring<S, C, M> {
     /// The ring's descriptor: it polls readable while completions are there.
     fn as_fd(&self) -> BorrowedFd<'_> {
         // SAFETY: the descriptor stays open while the ring lives.
@@ -278,7 +337,7 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> AsFd for Ring<S, C, 
     }
 }
 
-impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> AsRawFd for Ring<S, C, M> {
+impl<S: SubmissionEntry, C: CompletionEntry, M: Descriptor> AsRawFd for Ring<S, C, M> {
     fn as_raw_fd(&self) -> RawFd {
         self.core.ring_fd()
     }

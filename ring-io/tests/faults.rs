@@ -84,7 +84,7 @@ fn memory_that_may_not_be_locked_is_counted() {
     // 4096 entries of 64 bytes; 8192 of 16 bytes and a page for what goes with them.
     assert_eq!(
         said,
-        "not enough memory for the ring (ENOMEM): it needs about 397312 bytes, RLIMIT_MEMLOCK is 65536, and rings that were just closed may still count; make a smaller ring, raise the limit (ulimit -l), or run with CAP_IPC_LOCK"
+        "not enough memory for the ring (ENOMEM): it needs about 413696 bytes, RLIMIT_MEMLOCK is 65536, and rings that were just closed may still count; make a smaller ring, raise the limit (ulimit -l), or run with CAP_IPC_LOCK"
     );
 }
 
@@ -175,11 +175,17 @@ fn flags_that_do_not_go_together_are_named() {
         .taskrun_flag()
         .build()
         .expect_err("a flag without its base");
-    assert_eq!(error, SetupError::Combination(SetupFlags::TASKRUN_FLAG));
+    assert_eq!(
+        error,
+        SetupError::Needs {
+            flag: SetupFlags::TASKRUN_FLAG,
+            one_of: SetupFlags::COOP_TASKRUN | SetupFlags::DEFER_TASKRUN,
+        }
+    );
     assert_says(
         &error,
         libc::EINVAL,
-        "the kernel refuses these setup flags together, or a value that one of them takes (EINVAL): IORING_SETUP_TASKRUN_FLAG; see io_uring_setup(2)",
+        "IORING_SETUP_TASKRUN_FLAG needs IORING_SETUP_COOP_TASKRUN or IORING_SETUP_DEFER_TASKRUN beside it (EINVAL); add that, or leave the first out",
     );
     let error = Ring::builder(8)
         .defer_taskrun()
@@ -189,7 +195,31 @@ fn flags_that_do_not_go_together_are_named() {
     assert_says(
         &error,
         libc::EINVAL,
-        "the kernel refuses these setup flags together, or a value that one of them takes (EINVAL): IORING_SETUP_SQPOLL, IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_DEFER_TASKRUN; see io_uring_setup(2)",
+        "IORING_SETUP_SQPOLL does not go together with IORING_SETUP_DEFER_TASKRUN (EINVAL); leave one of them out",
+    );
+    let error = Ring::builder(8)
+        .sqpoll_cpu(0)
+        .build()
+        .expect_err("nobody polls");
+    assert_eq!(
+        error,
+        SetupError::Needs {
+            flag: SetupFlags::SQ_AFF,
+            one_of: SetupFlags::SQPOLL,
+        }
+    );
+    let error = Ring::builder(8)
+        .sqpoll(std::time::Duration::ZERO)
+        .coop_taskrun()
+        .taskrun_flag()
+        .build()
+        .expect_err("the poller has task work of its own");
+    assert_eq!(
+        error,
+        SetupError::Excludes {
+            flag: SetupFlags::SQPOLL,
+            others: SetupFlags::COOP_TASKRUN | SetupFlags::TASKRUN_FLAG,
+        }
     );
 }
 

@@ -101,6 +101,23 @@ fn flags_of_the_builder_reach_the_kernel() {
         ),
         SetupFlags::SQPOLL | SetupFlags::SQ_AFF
     );
+    assert_eq!(added(Ring::builder(4).iopoll().build()), SetupFlags::IOPOLL);
+    let known = ring_io::capabilities().expect("io_uring").setup_flags();
+    if known.contains(SetupFlags::HYBRID_IOPOLL) {
+        assert_eq!(
+            added(Ring::builder(4).hybrid_iopoll().build()),
+            SetupFlags::IOPOLL | SetupFlags::HYBRID_IOPOLL
+        );
+    }
+    let insisting = Ring::builder(4).no_sqarray().build();
+    if known.contains(SetupFlags::NO_SQARRAY) {
+        assert!(flags(insisting).contains(SetupFlags::NO_SQARRAY));
+    } else {
+        assert_eq!(
+            insisting.expect_err("an old kernel"),
+            SetupError::UnknownFlags(SetupFlags::NO_SQARRAY)
+        );
+    }
     let one_thread = Ring::builder(4).single_issuer().build().expect("a ring");
     assert_eq!(one_thread.setup_flags() - base, SetupFlags::SINGLE_ISSUER);
     let deferred = Ring::builder(4).defer_taskrun().build().expect("a ring");

@@ -1,6 +1,7 @@
 //! The cold paths through the vendored C library.
 
 use std::ffi::c_void;
+use std::os::fd::RawFd;
 
 use ring_io_sys as sys;
 
@@ -8,14 +9,37 @@ use crate::errno::Errno;
 
 /// # Safety
 ///
-/// `ring` and `params` are initialised and valid for reads and writes; the pointers in `params` are as `io_uring_setup(2)` wants them.
+/// `ring` and `params` are initialised and valid for reads and writes; the pointers in `params` are as
+/// `io_uring_setup(2)` wants them; `memory` is whole pages that nothing else uses while the ring lives.
 pub(crate) unsafe fn init(
     entries: u32,
     ring: *mut sys::io_uring,
     params: *mut sys::io_uring_params,
+    memory: Option<(*mut c_void, usize)>,
 ) -> Result<(), Errno> {
-    // SAFETY: `io_uring_queue_init_params(3)` writes both, and cleans up after itself when it fails.
-    Errno::check(unsafe { sys::io_uring_queue_init_params(entries, ring, params) }).map(drop)
+    // SAFETY: `io_uring_queue_init_params(3)` writes both, and cleans up after itself when it fails;
+    // `io_uring_queue_init_mem(3)` does the same, and hands the memory to the kernel.
+    let result = unsafe {
+        match memory {
+            None => sys::io_uring_queue_init_params(entries, ring, params),
+            Some((start, length)) => {
+                sys::io_uring_queue_init_mem(entries, ring, params, start, length)
+            }
+        }
+    };
+    Errno::check(result).map(drop)
+}
+
+/// # Safety
+///
+/// `fd` is a ring, `params` is what the kernel said of it, and `ring` is valid for writes.
+pub(crate) unsafe fn map(
+    fd: RawFd,
+    params: *mut sys::io_uring_params,
+    ring: *mut sys::io_uring,
+) -> Result<(), Errno> {
+    // SAFETY: `io_uring_queue_mmap(3)` clears and fills the structure, and leaves nothing mapped when it fails.
+    Errno::check(unsafe { sys::io_uring_queue_mmap(fd, params, ring) }).map(drop)
 }
 
 /// # Safety

@@ -12,10 +12,14 @@
 //!
 //! # Contract
 //!
-//! - `init(entries, ring, params)` makes a ring and fills `*ring` whole. On
+//! - `init(entries, ring, params, memory)` makes a ring and fills `*ring` whole. On
 //!   failure nothing is left behind, and `*ring` means nothing. `NO_SQARRAY` is
-//!   tried unasked and given up on `EINVAL`; `params` says what came of it.
-//! - `exit(ring)` unmaps everything, then closes the descriptor.
+//!   tried unasked and given up on `EINVAL`; `params` says what came of it. With
+//!   `NO_MMAP`, `memory` holds the entries and behind them, from the next page
+//!   on, the queues; `ENOMEM` when it is too small.
+//! - `map(fd, params, ring)` maps a ring that exists and fills `*ring`, but for
+//!   what only its maker knows: the private flags, the index array, `sqe_tail`.
+//! - `exit(ring)` unmaps everything that is the ring's, then closes the descriptor.
 //! - `register(ring, opcode, arg, nr)` is `io_uring_register(2)` on that ring,
 //!   through its registered descriptor when there is one.
 //! - `register_ring_fd(ring)` and `unregister_ring_fd(ring)` enter the ring's
@@ -24,12 +28,12 @@
 #[cfg(feature = "liburing")]
 mod liburing;
 #[cfg(feature = "liburing")]
-pub(crate) use liburing::{exit, init, register, register_ring_fd, unregister_ring_fd};
+pub(crate) use liburing::{exit, init, map, register, register_ring_fd, unregister_ring_fd};
 
 #[cfg(not(feature = "liburing"))]
 mod pure;
 #[cfg(not(feature = "liburing"))]
-pub(crate) use pure::{exit, init, register, register_ring_fd, unregister_ring_fd};
+pub(crate) use pure::{exit, init, map, register, register_ring_fd, unregister_ring_fd};
 
 use ring_io_sys as sys;
 

@@ -4,47 +4,65 @@
 //! that C code which is handed the ring finds what it expects.
 
 use std::ffi::c_void;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::{mem, ptr};
 
 use ring_io_sys as sys;
 
 use crate::errno::Errno;
+use crate::memory::RingSize;
 
 /// # Safety
 ///
-/// `ring` and `params` are initialised and valid for reads and writes; the pointers in `params` are as `io_uring_setup(2)` wants them.
+/// `ring` and `params` are initialised and valid for reads and writes; the pointers in `params` are as
+/// `io_uring_setup(2)` wants them; `memory` is whole pages that nothing else uses while the ring lives.
 pub(crate) unsafe fn init(
     entries: u32,
     ring: *mut sys::io_uring,
     params: *mut sys::io_uring_params,
+    memory: Option<(*mut c_void, usize)>,
 ) -> Result<(), Errno> {
     // SAFETY: the caller vouches for both pointers.
     let (ring, params) = unsafe { (&mut *ring, &mut *params) };
-    if params.flags & (sys::IORING_SETUP_NO_MMAP | sys::IORING_SETUP_REGISTERED_FD_ONLY) != 0 {
-        // Memory that the program brings is not part of the contract yet; no builder asks for it.
-        return Err(Errno::from_raw(libc::EINVAL));
-    }
     let asked = *params;
-    let fd = {
-        params.flags |= sys::IORING_SETUP_NO_SQARRAY;
-        match setup(entries, params) {
-            // The array of indices is left out where the kernel can do without, unless it was asked for.
-            Err(errno)
-                if errno.raw() == libc::EINVAL
-                    && asked.flags & sys::IORING_SETUP_NO_SQARRAY == 0 =>
-            {
-                *params = asked;
-                setup(entries, params)?
-            }
-            other => other?,
+    params.flags |= sys::IORING_SETUP_NO_SQARRAY;
+    let fd = match setup(entries, params, memory) {
+        // The array of indices is left out where the kernel can do without, unless that was asked for.
+        Err(errno)
+            if errno.raw() == libc::EINVAL && asked.flags & sys::IORING_SETUP_NO_SQARRAY == 0 =>
+        {
+            *params = asked;
+            setup(entries, params, memory)?
         }
+        other => other?,
     };
-    let queues = Queues::map(&fd, params)?;
+    // The kernel answers with a number that is not a descriptor, but a place in the thread's table.
+    let registered_only = params.flags & sys::IORING_SETUP_REGISTERED_FD_ONLY != 0;
+    // Closed when something fails below.
+    //
+    // SAFETY: the kernel has just made this descriptor for us.
+    let owned = (!registered_only).then(|| unsafe { OwnedFd::from_raw_fd(fd) });
 
-    // SAFETY: integers and pointers, for which zero is a value.
-    *ring = unsafe { mem::zeroed() };
-    queues.enter_into(ring, params);
+    match memory {
+        // SAFETY: the ring was just made with these parameters.
+        None => unsafe { map(fd, params, ring)? },
+        Some((start, _)) => {
+            // SAFETY: integers and pointers, for which zero is a value.
+            *ring = unsafe { mem::zeroed() };
+            ring.int_flags |= sys::INT_FLAG_APP_MEM;
+            ring.sq.sqes = start.cast();
+            ring.sq.ring_ptr = params.cq_off.user_addr as usize as *mut c_void;
+            ring.cq.ring_ptr = ring.sq.ring_ptr;
+            point_into(ring, params);
+        }
+    }
+    if params.flags & sys::IORING_SETUP_NO_SQARRAY == 0 {
+        // Place `i` of the queue is entry `i`, for ever.
+        for index in 0..ring.sq.ring_entries {
+            // SAFETY: the array has one index for each entry, and the kernel reads none before the tail moves.
+            unsafe { ring.sq.array.add(index as usize).write(index) };
+        }
+    }
     ring.flags = params.flags;
     ring.features = params.features;
     if params.flags & (sys::IORING_SETUP_IOPOLL | sys::IORING_SETUP_SQPOLL)
@@ -53,8 +71,33 @@ pub(crate) unsafe fn init(
         // Only a look into the kernel finds completions.
         ring.int_flags |= sys::INT_FLAG_CQ_ENTER;
     }
-    ring.ring_fd = fd.into_raw_fd();
-    ring.enter_ring_fd = ring.ring_fd;
+    ring.enter_ring_fd = fd;
+    ring.ring_fd = owned.map_or(-1, IntoRawFd::into_raw_fd);
+    if registered_only {
+        ring.int_flags |= sys::INT_FLAG_REG_RING | sys::INT_FLAG_REG_REG_RING;
+    }
+    Ok(())
+}
+
+/// # Safety
+///
+/// `fd` is a ring, `params` is what the kernel said of it, and `ring` is valid for writes.
+pub(crate) unsafe fn map(
+    fd: RawFd,
+    params: *mut sys::io_uring_params,
+    ring: *mut sys::io_uring,
+) -> Result<(), Errno> {
+    // SAFETY: the caller vouches for both pointers.
+    let (ring, params) = unsafe { (&mut *ring, &*params) };
+    let queues = Queues::map(fd, params)?;
+    // SAFETY: integers and pointers, for which zero is a value.
+    *ring = unsafe { mem::zeroed() };
+    queues.enter_into(ring);
+    point_into(ring, params);
+    ring.flags = params.flags;
+    ring.features = params.features;
+    ring.ring_fd = fd;
+    ring.enter_ring_fd = fd;
     Ok(())
 }
 
@@ -63,17 +106,23 @@ pub(crate) unsafe fn init(
 /// `ring` was filled by [`init`] and is not used after.
 pub(crate) unsafe fn exit(ring: *mut sys::io_uring) {
     // SAFETY: the ring is live, so these are its mappings and its descriptor, and nobody uses them after.
+    // Where a length is zero, or the memory is the program's, there is nothing to unmap.
     unsafe {
-        unmap((*ring).sq.sqes.cast(), (*ring).sq.sqes_sz as usize);
-        unmap((*ring).sq.ring_ptr, (*ring).sq.ring_sz);
-        if (*ring).cq.ring_ptr != (*ring).sq.ring_ptr {
-            unmap((*ring).cq.ring_ptr, (*ring).cq.ring_sz);
+        if (*ring).int_flags & sys::INT_FLAG_APP_MEM == 0 {
+            unmap((*ring).sq.sqes.cast(), (*ring).sq.sqes_sz as usize);
+            unmap((*ring).sq.ring_ptr, (*ring).sq.ring_sz);
+            if (*ring).cq.ring_ptr != (*ring).sq.ring_ptr {
+                unmap((*ring).cq.ring_ptr, (*ring).cq.ring_sz);
+            }
         }
         if (*ring).int_flags & sys::INT_FLAG_REG_RING != 0 {
             // The place in the thread's table would otherwise be taken until the thread ends. On failure it is.
             let _ = unregister_ring_fd(ring);
         }
-        drop(OwnedFd::from_raw_fd((*ring).ring_fd));
+        // None is left where only the registered one ever existed, or the other was closed.
+        if (*ring).ring_fd >= 0 {
+            drop(OwnedFd::from_raw_fd((*ring).ring_fd));
+        }
     }
 }
 
@@ -158,11 +207,24 @@ pub(crate) unsafe fn unregister_ring_fd(ring: *mut sys::io_uring) -> Result<(), 
     Ok(())
 }
 
-fn setup(entries: u32, params: &mut sys::io_uring_params) -> Result<OwnedFd, Errno> {
+/// Asks the kernel for a ring: a descriptor, or a place in the thread's table of registered ones.
+fn setup(
+    entries: u32,
+    params: &mut sys::io_uring_params,
+    memory: Option<(*mut c_void, usize)>,
+) -> Result<i32, Errno> {
+    if let Some((start, length)) = memory {
+        let size = RingSize::new(entries, params)?;
+        if size.total() > length as u64 {
+            return Err(Errno::from_raw(libc::ENOMEM));
+        }
+        params.flags |= sys::IORING_SETUP_NO_MMAP;
+        params.sq_off.user_addr = start as u64;
+        params.cq_off.user_addr = start as u64 + size.entries;
+    }
     // SAFETY: the parameters are valid for writes.
     let result = unsafe { libc::syscall(libc::SYS_io_uring_setup, entries, ptr::from_mut(params)) };
-    // SAFETY: the kernel has just made this descriptor for us.
-    checked(result).map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
+    checked(result).map(|fd| fd as i32)
 }
 
 fn checked(result: libc::c_long) -> Result<u32, Errno> {
@@ -180,7 +242,7 @@ struct Mapping {
 }
 
 impl Mapping {
-    fn new(fd: &OwnedFd, offset: u64, length: usize) -> Result<Self, Errno> {
+    fn new(fd: RawFd, offset: u64, length: usize) -> Result<Self, Errno> {
         // SAFETY: a fresh shared mapping, at a place that the kernel chooses.
         let start = unsafe {
             libc::mmap(
@@ -188,7 +250,7 @@ impl Mapping {
                 length,
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_SHARED | libc::MAP_POPULATE,
-                fd.as_raw_fd(),
+                fd,
                 // The three offsets that the kernel defines fit in 32 bits.
                 offset as libc::off_t,
             )
@@ -217,9 +279,10 @@ impl Drop for Mapping {
 
 /// # Safety
 ///
-/// The pages were mapped by this module, and nobody uses them any more.
+/// The pages were mapped for a ring, and nobody uses them any more; or `length` is zero.
 unsafe fn unmap(start: *mut c_void, length: usize) {
-    // SAFETY: the caller vouches for the pages. Whole mappings that exist cannot fail to go.
+    // SAFETY: the caller vouches for the pages. Whole mappings that exist cannot fail to go, and a length of
+    // zero is refused.
     unsafe { libc::munmap(start, length) };
 }
 
@@ -232,7 +295,7 @@ struct Queues {
 }
 
 impl Queues {
-    fn map(fd: &OwnedFd, params: &sys::io_uring_params) -> Result<Self, Errno> {
+    fn map(fd: RawFd, params: &sys::io_uring_params) -> Result<Self, Errno> {
         let sqe_size = 64 << u32::from(params.flags & sys::IORING_SETUP_SQE128 != 0);
         let cqe_size = 16 << u32::from(params.flags & sys::IORING_SETUP_CQE32 != 0);
         let mut sq_length =
@@ -257,48 +320,46 @@ impl Queues {
         })
     }
 
-    /// Writes the mappings and the pointers into them to where C keeps them.
-    fn enter_into(self, ring: &mut sys::io_uring, params: &sys::io_uring_params) {
+    /// Writes the mappings to where C keeps them.
+    fn enter_into(self, ring: &mut sys::io_uring) {
         let (sq, cq) = (&mut ring.sq, &mut ring.cq);
         (sq.ring_ptr, sq.ring_sz) = self.sq.release();
         (cq.ring_ptr, cq.ring_sz) = self.cq.map_or((sq.ring_ptr, sq.ring_sz), Mapping::release);
         let (entries, length) = self.entries.release();
         sq.sqes = entries.cast();
         sq.sqes_sz = length as u32;
+    }
+}
 
-        // SAFETY: the kernel placed each word, aligned, within the mapping that it sized itself.
-        let word = |base: *mut c_void, offset: u32| unsafe {
-            base.byte_add(offset as usize).cast::<u32>()
-        };
-        sq.khead = word(sq.ring_ptr, params.sq_off.head);
-        sq.ktail = word(sq.ring_ptr, params.sq_off.tail);
-        sq.kring_mask = word(sq.ring_ptr, params.sq_off.ring_mask);
-        sq.kring_entries = word(sq.ring_ptr, params.sq_off.ring_entries);
-        sq.kflags = word(sq.ring_ptr, params.sq_off.flags);
-        sq.kdropped = word(sq.ring_ptr, params.sq_off.dropped);
-        cq.khead = word(cq.ring_ptr, params.cq_off.head);
-        cq.ktail = word(cq.ring_ptr, params.cq_off.tail);
-        cq.kring_mask = word(cq.ring_ptr, params.cq_off.ring_mask);
-        cq.kring_entries = word(cq.ring_ptr, params.cq_off.ring_entries);
-        cq.koverflow = word(cq.ring_ptr, params.cq_off.overflow);
-        cq.cqes = word(cq.ring_ptr, params.cq_off.cqes).cast();
-        if params.cq_off.flags != 0 {
-            cq.kflags = word(cq.ring_ptr, params.cq_off.flags);
-        }
-        // SAFETY: the kernel has written these four constants before it returned from the setup.
-        unsafe {
-            sq.ring_mask = *sq.kring_mask;
-            sq.ring_entries = *sq.kring_entries;
-            cq.ring_mask = *cq.kring_mask;
-            cq.ring_entries = *cq.kring_entries;
-        }
-        if params.flags & sys::IORING_SETUP_NO_SQARRAY == 0 {
-            sq.array = word(sq.ring_ptr, params.sq_off.array);
-            // Place `i` of the queue is entry `i`, for ever.
-            for index in 0..sq.ring_entries {
-                // SAFETY: the array has one index for each entry, and the kernel reads none before the tail moves.
-                unsafe { sq.array.add(index as usize).write(index) };
-            }
-        }
+/// Writes the pointers into a ring's memory to where C keeps them.
+fn point_into(ring: &mut sys::io_uring, params: &sys::io_uring_params) {
+    let (sq, cq) = (&mut ring.sq, &mut ring.cq);
+    // SAFETY: the kernel placed each word, aligned, within the memory that it sized itself.
+    let word =
+        |base: *mut c_void, offset: u32| unsafe { base.byte_add(offset as usize).cast::<u32>() };
+    sq.khead = word(sq.ring_ptr, params.sq_off.head);
+    sq.ktail = word(sq.ring_ptr, params.sq_off.tail);
+    sq.kring_mask = word(sq.ring_ptr, params.sq_off.ring_mask);
+    sq.kring_entries = word(sq.ring_ptr, params.sq_off.ring_entries);
+    sq.kflags = word(sq.ring_ptr, params.sq_off.flags);
+    sq.kdropped = word(sq.ring_ptr, params.sq_off.dropped);
+    if params.flags & sys::IORING_SETUP_NO_SQARRAY == 0 {
+        sq.array = word(sq.ring_ptr, params.sq_off.array);
+    }
+    cq.khead = word(cq.ring_ptr, params.cq_off.head);
+    cq.ktail = word(cq.ring_ptr, params.cq_off.tail);
+    cq.kring_mask = word(cq.ring_ptr, params.cq_off.ring_mask);
+    cq.kring_entries = word(cq.ring_ptr, params.cq_off.ring_entries);
+    cq.koverflow = word(cq.ring_ptr, params.cq_off.overflow);
+    cq.cqes = word(cq.ring_ptr, params.cq_off.cqes).cast();
+    if params.cq_off.flags != 0 {
+        cq.kflags = word(cq.ring_ptr, params.cq_off.flags);
+    }
+    // SAFETY: the kernel has written these four constants before it returned from the setup.
+    unsafe {
+        sq.ring_mask = *sq.kring_mask;
+        sq.ring_entries = *sq.kring_entries;
+        cq.ring_mask = *cq.kring_mask;
+        cq.ring_entries = *cq.kring_entries;
     }
 }

@@ -12,6 +12,7 @@ mod personality;
 mod probe;
 mod query;
 mod resources;
+mod restrictions;
 pub(crate) mod ringless;
 mod workers;
 mod zcrx;
@@ -39,6 +40,7 @@ pub use probe::Probe;
 pub use query::{
     EnterFlags, QueryError, QueryOpcodes, QueryScq, QueryZcrx, query_opcodes, query_scq, query_zcrx,
 };
+pub use restrictions::Restrictions;
 pub use workers::{CpuSet, MaxWorkers};
 pub use zcrx::{ZcrxArea, ZcrxQueue, ZcrxRegion, ZcrxRegistration};
 

@@ -147,3 +147,13 @@ pub(crate) fn ring_mappings() -> usize {
         .filter(|line| line.contains("[io_uring]"))
         .count()
 }
+
+/// How many mappings a child of `fork(2)` would not inherit.
+pub(crate) fn mappings_kept_from_children() -> usize {
+    std::fs::read_to_string("/proc/self/smaps")
+        .expect("procfs")
+        .lines()
+        // "Do not copy on fork", `proc_pid_smaps(5)`.
+        .filter(|line| line.starts_with("VmFlags:") && line.split(' ').any(|flag| flag == "dc"))
+        .count()
+}
