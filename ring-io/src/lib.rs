@@ -88,6 +88,10 @@ pub use mixed_sq::MixedSqe;
 pub use mode::{AnyThread, OneThread, ThreadMode};
 pub use recvmsg::{ControlMessage, ControlMessages, Malformed, RecvMsgOut};
 pub use register::{BpfFilter, BpfFilterError, BpfFilterFlags, register_task_bpf_filter};
+pub use register::{
+    BufRing, BufRingBuilder, BufRingError, Buffer, Bundle, Hold, OwnedBuffer, RawBufRing,
+    TakeError, Taken,
+};
 pub use register::{BufferClone, BufferPool, PoolBuffer};
 pub use register::{
     CpuSet, MaxWorkers, Message, MessageError, Personality, Probe, SyncCancel, SyncCancelError,
