@@ -2,6 +2,7 @@
 //! nobody else maps something.
 
 use std::ptr;
+use std::time::Duration;
 
 use ring_io::{BufRing, BufRingBuilder, CqeFlags, SqeFlags};
 
@@ -161,6 +162,62 @@ fn memory_that_a_request_waits_to_fill_stays() {
 }
 
 #[test]
+fn freed_memory_is_not_written_to_whenever_workers_pick() {
+    const BYTES: usize = 8 * 4096;
+    alone(
+        "lifetime::freed_memory_is_not_written_to_whenever_workers_pick",
+        || {
+            let (mut sq, mut cq, registrar) = parts();
+            for round in 0..300 {
+                let (reader, writer) = pipe();
+                let pool = registrar
+                    .buffer_ring(BufRing::builder(GROUP, 8, 4096))
+                    .expect("a pool");
+                for _ in 0..8 {
+                    let mut sqe = read(&reader);
+                    sqe.insert_flags(SqeFlags::ASYNC);
+                    start(&mut sq, sqe);
+                }
+                for _ in 0..round % 9 {
+                    write(&writer, b"0123456789");
+                }
+                // Some workers have picked, some have not, some are at it.
+                drop(pool);
+                // What the pool has freed is taken by the next mapping of that size.
+                // SAFETY: a fresh mapping, of which the slice below is the only user.
+                let start = unsafe {
+                    libc::mmap(
+                        ptr::null_mut(),
+                        BYTES,
+                        libc::PROT_READ | libc::PROT_WRITE,
+                        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                        -1,
+                        0,
+                    )
+                };
+                assert_ne!(start, libc::MAP_FAILED);
+                // SAFETY: as above.
+                unsafe { start.cast::<u8>().write_bytes(0xa5, BYTES) };
+                // Whoever waits with a buffer picked, waits for these; who has none ends starved.
+                while cq
+                    .wait_timeout(8, Duration::from_millis(1))
+                    .expect("a wait")
+                    < 8
+                {
+                    write(&writer, b"0123456789");
+                }
+                assert_eq!(cq.drain().count(), 8);
+                // SAFETY: mapped above.
+                let bytes = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), BYTES) };
+                assert!(bytes.iter().all(|&byte| byte == 0xa5), "round {round}");
+                // SAFETY: nobody uses it any more, least of all the kernel.
+                unsafe { libc::munmap(start, BYTES) };
+            }
+        },
+    );
+}
+
+#[test]
 fn memory_stays_when_a_request_took_more_than_it_brought() {
     alone(
         "lifetime::memory_stays_when_a_request_took_more_than_it_brought",
@@ -215,10 +272,11 @@ fn memory_stays_when_a_request_took_more_than_it_brought() {
 
 #[test]
 fn a_pool_keeps_its_ring_alive() {
+    if !is_supported() {
+        return skip("incremental buffer rings need Linux 6.12");
+    }
     let (sq, cq, registrar) = parts();
-    let Ok(pool) = registrar.buffer_ring(builder()) else {
-        return skip("buffer rings need Linux 5.19");
-    };
+    let pool = registrar.buffer_ring(builder()).expect("a pool");
     drop((sq, cq, registrar));
     pool.available().expect("the ring is alive");
 }
