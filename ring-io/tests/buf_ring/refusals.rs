@@ -1,6 +1,7 @@
 use ring_io::{BufRing, BufRingError, Cqe, TakeError, sys};
 
-use crate::support::{pipe, write};
+use crate::support::isolated::{become_nobody, isolated, set_soft_limit};
+use crate::support::{pipe, skip, write};
 use crate::{GROUP, available, data, in_both_memories, parts, pool, read, run};
 
 /// A completion as the kernel would write it.
@@ -97,6 +98,33 @@ fn a_pool_larger_than_the_address_space_is_refused() {
     // Whatever came of it, the group is free.
     let pool = pool!(registrar, BufRing::builder(GROUP, 1, 64));
     assert_eq!(available(&pool), 1);
+}
+
+#[test]
+fn entries_that_may_not_be_locked_are_named_with_the_limit() {
+    const LIMIT: libc::rlim_t = 256 << 10;
+    const SKIP: &str = "skip";
+    let answer = isolated(
+        "refusals::entries_that_may_not_be_locked_are_named_with_the_limit",
+        || {
+            set_soft_limit(libc::RLIMIT_MEMLOCK, LIMIT);
+            if !become_nobody() {
+                return SKIP.to_owned();
+            }
+            let (_sq, _cq, registrar) = parts();
+            // 16 bytes for each buffer: twice the limit.
+            let error = registrar
+                .buffer_ring(BufRing::builder(GROUP, 32_768, 1))
+                .expect_err("beyond the limit");
+            assert_eq!(error.errno().raw(), libc::ENOMEM);
+            error.to_string()
+        },
+    );
+    if answer == SKIP {
+        return skip("only root can give up the right to lock memory");
+    }
+    assert!(answer.contains("524288 bytes"), "{answer}");
+    assert!(answer.contains("RLIMIT_MEMLOCK is 262144"), "{answer}");
 }
 
 #[test]

@@ -60,17 +60,18 @@ pub enum BufRingError {
         /// What `mmap(2)` said.
         errno: Errno,
     },
-    /// Anything else that the kernel said.
+    /// Anything else that the kernel said: above all that the entries, 16 bytes for each buffer, may not be locked.
     #[error(transparent)]
     Register(#[from] RegisterError),
 }
 
 impl BufRingError {
-    pub(super) fn of_group(error: RegisterError, group: u16) -> Self {
+    /// For a group whose entries take `needed` bytes.
+    pub(super) fn of_group(error: RegisterError, group: u16, needed: usize) -> Self {
         match error.errno().raw() {
             libc::EEXIST => Self::GroupTaken { group },
             libc::EINVAL => Self::Unsupported,
-            _ => Self::Register(error),
+            _ => Self::Register(error.of_memory(needed)),
         }
     }
 

@@ -164,7 +164,7 @@ impl<'r, M: ThreadMode> BufRing<'r, M> {
         let register = |registration: &sys::io_uring_buf_reg| {
             // SAFETY: the entries are empty, and mapped until the group is unregistered.
             unsafe { registrar.register_buf_ring_raw(registration) }
-                .map_err(|error| BufRingError::of_group(error, group))
+                .map_err(|error| BufRingError::of_group(error, group, ring_bytes))
         };
 
         let data = Mapping::anonymous(bytes).map_err(memory(bytes))?;
