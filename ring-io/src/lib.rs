@@ -111,6 +111,10 @@ pub use mode::{AnyThread, Descriptor, OneThread, RegisteredOnly, ThreadMode};
 pub use raw::AdoptError;
 pub use recvmsg::{ControlMessage, ControlMessages, Malformed, RecvMsgOut};
 pub use register::{BpfFilter, BpfFilterError, BpfFilterFlags, register_task_bpf_filter};
+pub use register::{
+    BufRing, BufRingBuilder, BufRingError, Buffer, Bundle, Hold, OwnedBuffer, RawBufRing,
+    TakeError, Taken,
+};
 pub use register::{BufferClone, BufferPool, PoolBuffer};
 pub use register::{
     CpuSet, MaxWorkers, Message, MessageError, Personality, Probe, SyncCancel, SyncCancelError,

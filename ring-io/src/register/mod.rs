@@ -1,6 +1,7 @@
 //! Registration: what the kernel keeps for a ring beyond single requests.
 
 mod bpf;
+mod buf_ring;
 mod buffers;
 mod cancel;
 mod error;
@@ -29,6 +30,10 @@ use crate::errno::Errno;
 use crate::mode::{AnyThread, ThreadMode};
 
 pub use bpf::{BpfFilter, BpfFilterError, BpfFilterFlags, register_task_bpf_filter};
+pub use buf_ring::{
+    BufRing, BufRingBuilder, BufRingError, Buffer, Bundle, Hold, OwnedBuffer, RawBufRing,
+    TakeError, Taken,
+};
 pub use buffers::{BufferClone, BufferPool, PoolBuffer};
 pub use cancel::{SyncCancel, SyncCancelError};
 pub use error::RegisterError;

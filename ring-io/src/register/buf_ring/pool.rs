@@ -1,0 +1,278 @@
+//! The pool itself: which bytes are lent to whom, over the ring of entries and the buffers' memory.
+//!
+//! Guards need this and no more: it knows neither the ring that it is registered with nor its types.
+
+use std::cell::Cell;
+use std::fmt;
+use std::ptr::NonNull;
+
+use super::error::TakeError;
+use super::guard::{Hold, Piece, Taken};
+use super::ledger::Ledger;
+use super::mapping::Mapping;
+use super::raw::RawBufRing;
+use crate::cqe::{Cqe, CqeFlags};
+
+/// The part of a [`BufRing`](super::BufRing) that its guards share.
+///
+/// # Invariants
+///
+/// 1. `data` holds all buffers that the ledger counts, one behind the other, initialised, and `ring` has an
+///    entry for each; both are mapped while guards live.
+/// 2. The kernel has the buffers that the ledger says it has, and touches of those only what is behind the
+///    bytes that were lent: whoever takes a completion vouches for it.
+pub(super) struct Pool {
+    ring: RawBufRing,
+    ledger: Ledger,
+    data: Mapping,
+    incremental: bool,
+    /// How many holds there are.
+    held: Cell<u32>,
+    /// The kernel's account of a buffer was seen to differ from this side's: a request may be writing that
+    /// nobody knows of.
+    untraced: Cell<bool>,
+}
+
+impl Pool {
+    /// Gives all buffers to the kernel.
+    ///
+    /// # Safety
+    ///
+    /// `ring` is empty, and `data` holds as many buffers of `size` bytes as it has entries.
+    pub(super) unsafe fn new(
+        ring: RawBufRing,
+        data: Mapping,
+        size: u32,
+        incremental: bool,
+    ) -> Self {
+        let count = ring.capacity();
+        let pool = Self {
+            ring,
+            ledger: Ledger::new(count, size),
+            data,
+            incremental,
+            held: Cell::new(0),
+            untraced: Cell::new(false),
+        };
+        let all = Hold::new(&pool);
+        (0..count).for_each(|id| pool.give(id));
+        drop(all);
+        pool
+    }
+
+    /// Gives the buffers' memory back.
+    ///
+    /// # Safety
+    ///
+    /// No guard lives, and the kernel writes to it no more.
+    pub(super) unsafe fn unmap(&self) {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.data.unmap() };
+    }
+
+    pub(super) const fn ring(&self) -> &RawBufRing {
+        &self.ring
+    }
+
+    pub(super) fn entries(&self) -> u16 {
+        self.ledger.count()
+    }
+
+    pub(super) const fn is_incremental(&self) -> bool {
+        self.incremental
+    }
+
+    /// How many buffers the kernel has reported the end of, in the 16 bits that it counts in.
+    pub(super) fn returned(&self) -> u16 {
+        self.ledger.returned() as u16
+    }
+
+    /// Whether the kernel's account of each buffer that it has consumed in part is the same as this side's.
+    ///
+    /// Means something when nobody can pick any more.
+    pub(super) fn is_traced(&self) -> bool {
+        if !self.incremental {
+            return true;
+        }
+        !self.untraced.get()
+            && self.ledger.with_kernel().all(|(id, consumed)| {
+                let end = self.start_of(id).as_ptr() as u64 + u64::from(consumed);
+                self.ledger
+                    .slot(id)
+                    .is_some_and(|slot| self.ring.left(slot).0 == end)
+            })
+    }
+
+    pub(super) const fn buffer_size(&self) -> u32 {
+        self.ledger.size()
+    }
+
+    /// The buffer that was given after this one.
+    pub(super) fn following(&self, id: u16) -> u16 {
+        self.ledger.next(id)
+    }
+
+    fn start_of(&self, id: u16) -> NonNull<u8> {
+        let offset = usize::from(id) * self.buffer_size() as usize;
+        debug_assert!(id < self.ledger.count());
+        // SAFETY: the memory holds all buffers.
+        unsafe { self.data.start().cast().add(offset) }
+    }
+
+    /// # Safety
+    ///
+    /// The ledger has lent these bytes, and no other piece was made of them.
+    pub(super) unsafe fn piece(&self, id: u16, offset: u32, length: u32) -> Piece {
+        debug_assert!(length <= self.buffer_size() - offset);
+        Piece {
+            id,
+            // SAFETY: within the buffer, which the caller vouches for.
+            start: unsafe { self.start_of(id).add(offset as usize) },
+            length,
+        }
+    }
+
+    /// Gives a buffer to the kernel.
+    fn give(&self, id: u16) {
+        // SAFETY: there are as many entries as buffers, and this one is not with the kernel. Its bytes stay
+        // mapped as the pool's drop says, and the ledger lends none that the kernel may write to.
+        unsafe {
+            self.ring
+                .push(self.start_of(id).as_ptr(), self.buffer_size(), id);
+        }
+        self.ledger.give(id);
+        if self.held.get() == 0 {
+            self.ring.publish();
+        }
+    }
+
+    /// A piece is lent no more.
+    #[inline]
+    pub(super) fn end(&self, id: u16) {
+        if self.ledger.end(id) {
+            self.give(id);
+        }
+    }
+
+    pub(super) fn hold(&self) {
+        self.held.set(self.held.get() + 1);
+    }
+
+    pub(super) fn release(&self) {
+        self.held.set(self.held.get() - 1);
+        if self.held.get() == 0 {
+            self.ring.publish();
+        }
+    }
+
+    /// Lends the next `length` bytes of a buffer. If they are the last that `cqe` names, the kernel may go on
+    /// with what is behind them.
+    ///
+    /// # Safety
+    ///
+    /// As [`BufRing::take`](super::BufRing::take); the ledger has found the bytes to be there, and all that the completion names
+    /// before them is lent.
+    unsafe fn lend(&self, id: u16, length: u32, last_of: Option<&Cqe>) -> Piece {
+        let (offset, _) = self.ledger.piece(id, length);
+        let mut kept = false;
+        if self.incremental {
+            // The kernel's account, unless the entry is reused, which says that it has let go.
+            let left = self.ledger.slot(id).map(|slot| self.ring.left(slot));
+            // Kernels differ in when they set the flag: some forget it where a request picks at issue, or brings
+            // zero bytes. What is left in the entry they agree on.
+            kept = last_of.is_some_and(|cqe| {
+                cqe.flags().contains(CqeFlags::BUF_MORE) || left.is_some_and(|(_, rest)| rest != 0)
+            });
+            // The last piece of a buffer does not move the address, so it says where that piece began. If this
+            // is elsewhere, a request that took more than it brought, or is still at it, was there as well.
+            let begin = self.start_of(id).as_ptr() as u64 + u64::from(offset);
+            if !kept && left.is_none_or(|(address, _)| address != begin) {
+                self.untraced.set(true);
+            }
+        }
+        self.ledger.lend(id, length, kept);
+        Piece {
+            id,
+            // SAFETY: the buffer holds the bytes.
+            start: unsafe { self.start_of(id).add(offset as usize) },
+            length,
+        }
+    }
+
+    /// What a completion says: a buffer's number and how many bytes. A failed operation's buffer goes back.
+    ///
+    /// # Safety
+    ///
+    /// As [`BufRing::take`](super::BufRing::take).
+    unsafe fn look(&self, cqe: &Cqe) -> Result<Taken<(u16, u32)>, TakeError> {
+        let result = cqe.result();
+        if let (Err(_), Some(id)) = (result, cqe.buffer_id()) {
+            self.ledger.check(id, 0)?;
+            // SAFETY: the caller's promise is the same.
+            unsafe { self.lend(id, 0, Some(cqe)) };
+            self.end(id);
+        }
+        match (result, cqe.buffer_id()) {
+            (Ok(length), Some(id)) => Ok(Taken::Data((id, length))),
+            (Ok(result), None) => Ok(Taken::NoBuffer(result)),
+            (Err(errno), _) if errno.raw() == libc::ENOBUFS => Ok(Taken::Starved),
+            (Err(errno), _) => Err(TakeError::Failed(errno)),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As [`BufRing::take`](super::BufRing::take).
+    #[inline]
+    pub(super) unsafe fn take(&self, cqe: &Cqe) -> Result<Taken<Piece>, TakeError> {
+        // SAFETY: the caller's promise is the same.
+        let (id, length) = match unsafe { self.look(cqe) }? {
+            Taken::Data(found) => found,
+            Taken::Starved => return Ok(Taken::Starved),
+            Taken::NoBuffer(result) => return Ok(Taken::NoBuffer(result)),
+        };
+        self.ledger.check(id, length)?;
+        // SAFETY: as above, and the bytes are there.
+        Ok(Taken::Data(unsafe { self.lend(id, length, Some(cqe)) }))
+    }
+
+    /// The first buffer, where in it the bytes begin, and how many they are. All of them are lent at once,
+    /// so that the next completion's begin behind them.
+    ///
+    /// # Safety
+    ///
+    /// As [`BufRing::take`](super::BufRing::take).
+    pub(super) unsafe fn take_bundle(
+        &self,
+        cqe: &Cqe,
+    ) -> Result<Taken<(u16, u32, u32)>, TakeError> {
+        // SAFETY: the caller's promise is the same.
+        let (first, length) = match unsafe { self.look(cqe) }? {
+            Taken::Data(found) => found,
+            Taken::Starved => return Ok(Taken::Starved),
+            Taken::NoBuffer(result) => return Ok(Taken::NoBuffer(result)),
+        };
+        self.ledger.check_bundle(first, length)?;
+        let (offset, _) = self.ledger.piece(first, length);
+        let (mut id, mut left) = (first, length);
+        loop {
+            let (_, piece) = self.ledger.piece(id, left);
+            left -= piece;
+            // SAFETY: as above, and the bytes are there.
+            unsafe { self.lend(id, piece, (left == 0).then_some(cqe)) };
+            if left == 0 {
+                return Ok(Taken::Data((first, offset, length)));
+            }
+            id = self.following(id);
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("ring", &self.ring)
+            .field("buffer_size", &self.buffer_size())
+            .finish_non_exhaustive()
+    }
+}
