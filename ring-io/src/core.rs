@@ -5,10 +5,12 @@ use std::fmt;
 use std::mem::offset_of;
 use std::process;
 use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use ring_io_sys as sys;
 
 use crate::backend;
+use crate::clock::Clock;
 
 /// The ring, at an address that never changes while it lives.
 ///
@@ -26,6 +28,8 @@ pub(crate) struct Core {
     // First, so that a pointer to the core is a pointer to the `struct io_uring` that C knows.
     raw: UnsafeCell<sys::io_uring>,
     enter: UnsafeCell<EnterWord>,
+    /// The clock that the ring's waits go by, as a number of [`Clock`]. Stored by the registrar.
+    clock: AtomicU32,
     /// The process that made the ring. A child of `fork(2)` has its descriptor, not its mappings.
     process: u32,
 }
@@ -79,6 +83,7 @@ impl Core {
         Self {
             raw: UnsafeCell::new(raw),
             enter: UnsafeCell::new(enter),
+            clock: AtomicU32::new(Clock::Monotonic.id()),
             process: process::id(),
         }
     }
@@ -102,6 +107,18 @@ impl Core {
     pub(crate) unsafe fn refresh(&self) {
         // SAFETY: the caller is alone with the core.
         unsafe { *self.enter.get() = EnterWord::of(&*self.raw.get()) };
+    }
+
+    /// The clock that the ring's waits go by, as far as this crate has registered one.
+    pub(crate) fn clock(&self) -> Clock {
+        // Relaxed: nothing else is told by the number.
+        Clock::from_id(self.clock.load(Relaxed))
+    }
+
+    /// Notes the clock that was registered.
+    pub(crate) fn set_clock(&self, clock: Clock) {
+        // Relaxed: as above.
+        self.clock.store(clock.id(), Relaxed);
     }
 
     #[inline(always)]

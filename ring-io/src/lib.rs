@@ -53,6 +53,7 @@ compile_error!("ring-io needs Linux: io_uring exists nowhere else");
 mod backend;
 mod builder;
 mod capabilities;
+mod clock;
 mod core;
 mod cq;
 mod cqe;
@@ -76,6 +77,7 @@ pub use ring_io_sys as sys;
 
 pub use builder::RingBuilder;
 pub use capabilities::{Capabilities, capabilities, is_available};
+pub use clock::{Clock, Deadline};
 pub use cq::{CompletionQueue, Drain, EventfdSwitchUnsupported};
 pub use cqe::{CompletionEntry, Cqe, Cqe32, CqeFlags, FixedCompletionEntry};
 pub use enter::{EnterError, Submitted};

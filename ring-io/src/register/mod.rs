@@ -3,6 +3,7 @@
 mod bpf;
 mod buffers;
 mod cancel;
+mod clock;
 mod error;
 mod eventfd;
 mod files;
