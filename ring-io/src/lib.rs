@@ -70,8 +70,10 @@ mod mode;
 mod recvmsg;
 mod register;
 mod ring;
+mod signals;
 mod sq;
 mod sqe;
+mod wait;
 
 pub use ring_io_sys as sys;
 
@@ -101,10 +103,13 @@ pub use register::{
 pub use register::{FileEntry, FileSlot, FileTable};
 pub use register::{Napi, NapiTracking};
 pub use register::{RegisterError, Registrar};
+pub use register::{RegisteredWait, WaitRegion};
 pub use register::{ZcrxArea, ZcrxQueue, ZcrxRegion, ZcrxRegistration};
 pub use ring::Ring;
+pub use signals::SignalSet;
 pub use sq::{QueueFull, RewindQueue, RewindRing, SubmissionQueue};
 pub use sqe::{Prepare, SafeToPush, Sqe, Sqe128, SqeFlags, SubmissionEntry};
+pub use wait::{IowaitSwitchUnsupported, Wait, WaitEnd, Waited};
 
 /// The examples of the package's front page run as tests.
 #[cfg(doctest)]

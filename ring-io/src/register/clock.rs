@@ -17,6 +17,24 @@ impl<M: ThreadMode> Registrar<'_, M> {
     /// # Errors
     ///
     /// [`RegisterError`]: `EINVAL` on an older kernel.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io::{Clock, Deadline, Ring, Wait, WaitEnd};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io::is_available() { return Ok(()) }
+    /// let mut ring = Ring::new(8)?;
+    /// # if !ring.features().contains(ring_io::Features::MIN_TIMEOUT) { return Ok(()) }
+    /// ring.registrar().register_clock(Clock::Boottime)?;
+    /// let deadline = Deadline::after(Clock::Boottime, Duration::from_millis(1));
+    /// let waited = ring.cq().wait_with(&Wait::for_one().deadline(deadline))?;
+    /// assert_eq!(waited.end(), WaitEnd::TimeOver);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "io_uring_register_clock")]
     pub fn register_clock(&self, clock: Clock) -> Result<(), RegisterError> {
         let argument = sys::io_uring_clock_register {

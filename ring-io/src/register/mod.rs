@@ -12,6 +12,7 @@ mod napi;
 mod personality;
 mod probe;
 mod query;
+mod region;
 mod resources;
 pub(crate) mod ringless;
 mod workers;
@@ -40,6 +41,7 @@ pub use probe::Probe;
 pub use query::{
     EnterFlags, QueryError, QueryOpcodes, QueryScq, QueryZcrx, query_opcodes, query_scq, query_zcrx,
 };
+pub use region::{RegisteredWait, WaitRegion};
 pub use workers::{CpuSet, MaxWorkers};
 pub use zcrx::{ZcrxArea, ZcrxQueue, ZcrxRegion, ZcrxRegistration};
 
