@@ -6,10 +6,12 @@ use std::mem::{ManuallyDrop, offset_of};
 use std::process;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use ring_io_sys as sys;
 
 use crate::backend;
+use crate::clock::Clock;
 use crate::errno::Errno;
 
 /// The ring, at an address that never changes while it lives.
@@ -29,6 +31,8 @@ pub(crate) struct Core {
     raw: UnsafeCell<sys::io_uring>,
     enter: UnsafeCell<EnterWord>,
     tenure: Tenure,
+    /// The clock that the ring's waits go by, as a number of [`Clock`]. Stored by the registrar.
+    clock: AtomicU32,
 }
 
 const _: () = assert!(offset_of!(Core, raw) == 0);
@@ -115,6 +119,7 @@ impl Core {
             raw: UnsafeCell::new(raw),
             enter: UnsafeCell::new(enter),
             tenure,
+            clock: AtomicU32::new(Clock::Monotonic.id()),
         }
     }
 
@@ -170,6 +175,18 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// The clock that the ring's waits go by, as far as this crate has registered one.
+    pub(crate) fn clock(&self) -> Clock {
+        // Relaxed: nothing else is told by the number.
+        Clock::from_id(self.clock.load(Relaxed))
+    }
+
+    /// Notes the clock that was registered.
+    pub(crate) fn set_clock(&self, clock: Clock) {
+        // Relaxed: as above.
+        self.clock.store(clock.id(), Relaxed);
     }
 
     #[inline(always)]

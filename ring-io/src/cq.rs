@@ -12,7 +12,6 @@ use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU32, fence};
-use std::time::{Duration, Instant};
 
 use ring_io_sys as sys;
 
@@ -20,6 +19,8 @@ use crate::core::Core;
 use crate::cqe::{CompletionEntry, Cqe, FixedCompletionEntry};
 use crate::enter::{self, EnterError, Target};
 use crate::mode::{AnyThread, ThreadMode};
+use crate::register::RegisteredWait;
+use crate::wait::{Wait, Waited};
 
 /// Consumer side of one ring's completion queue.
 ///
@@ -186,33 +187,62 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
     /// # Errors
     ///
     /// [`EnterError`].
-    #[doc(alias("io_uring_wait_cqe", "io_uring_wait_cqe_nr", "io_uring_wait_cqes"))]
+    #[doc(alias("io_uring_wait_cqe", "io_uring_wait_cqe_nr"))]
     #[inline]
     pub fn wait(&mut self, n: u32) -> Result<u32, EnterError> {
         if self.ready() < n {
-            enter::wait_until(self.core(), Target::now(self.core(), n), None)
+            enter::wait_until(self.core(), Target::now(self.core(), n))
                 .map_err(EnterError::from_errno)?;
         }
         Ok(self.ready())
     }
 
-    /// Waits until `n` completions are there to be reaped, for at most `timeout`, and answers how many are:
-    /// fewer than `n` says that the time is over.
+    /// Waits as `wait` says, and answers how the wait ended and how many completions are there.
     ///
-    /// A signal does not end the wait, nor does it start the time anew. Linux 5.11.
+    /// Enters the kernel only if there are not enough yet. A signal neither ends the wait nor starts its
+    /// times anew, unless the wait has a [`signal_mask`](Wait::signal_mask). Submits nothing.
     ///
     /// # Errors
     ///
-    /// [`EnterError`]; on a kernel older than 5.11, `EINVAL`.
-    #[doc(alias = "io_uring_wait_cqe_timeout")]
-    pub fn wait_timeout(&mut self, n: u32, timeout: Duration) -> Result<u32, EnterError> {
-        if self.ready() < n {
-            // A time that the clock cannot name is never over.
-            let deadline = Instant::now().checked_add(timeout);
-            enter::wait_until(self.core(), Target::now(self.core(), n), deadline)
-                .map_err(EnterError::from_errno)?;
-        }
-        Ok(self.ready())
+    /// [`EnterError`]; on a kernel older than 5.11, `EINVAL` when the wait has a time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io::{Ring, Wait, WaitEnd};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io::is_available() { return Ok(()) }
+    /// let mut ring = Ring::new(8)?;
+    /// let waited = ring.cq().wait_with(&Wait::for_one().timeout(Duration::from_millis(1)))?;
+    /// assert_eq!((waited.ready(), waited.end()), (0, WaitEnd::TimeOver));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias(
+        "io_uring_wait_cqe_timeout",
+        "io_uring_wait_cqes",
+        "io_uring_wait_cqes_min_timeout"
+    ))]
+    pub fn wait_with(&mut self, wait: &Wait) -> Result<Waited, EnterError> {
+        enter::wait_with(self.core(), 0, wait, None).map(|(_, waited)| waited)
+    }
+
+    /// [`wait_with`](Self::wait_with) for a wait whose times and mask the kernel has in a registered region,
+    /// so that it copies nothing. Linux 6.13.
+    ///
+    /// # Errors
+    ///
+    /// [`EnterError`].
+    ///
+    /// # Panics
+    ///
+    /// When the region belongs to another ring.
+    #[doc(alias = "IORING_ENTER_EXT_ARG_REG")]
+    pub fn wait_registered(&mut self, wait: RegisteredWait<'_>) -> Result<Waited, EnterError> {
+        let offset = wait.offset_for(self.core());
+        enter::wait_with(self.core(), 0, wait.wait(), Some(offset)).map(|(_, waited)| waited)
     }
 
     /// Brings completions into the queue that the kernel holds back: those that overflowed it, and those

@@ -68,6 +68,7 @@ compile_error!("ring-io needs Linux: io_uring exists nowhere else");
 mod backend;
 mod builder;
 mod capabilities;
+mod clock;
 mod core;
 mod cq;
 mod cqe;
@@ -89,13 +90,16 @@ mod register;
 mod resize;
 mod ring;
 mod rules;
+mod signals;
 mod sq;
 mod sqe;
+mod wait;
 
 pub use ring_io_sys as sys;
 
 pub use builder::RingBuilder;
 pub use capabilities::{Capabilities, capabilities, is_available};
+pub use clock::{Clock, Deadline};
 pub use cq::{CompletionQueue, Drain, EventfdSwitchUnsupported};
 pub use cqe::{CompletionEntry, Cqe, Cqe32, CqeFlags, FixedCompletionEntry};
 pub use disabled::{DisabledRing, Refused};
@@ -126,11 +130,14 @@ pub use register::{
 pub use register::{FileEntry, FileSlot, FileTable};
 pub use register::{Napi, NapiTracking};
 pub use register::{RegisterError, Registrar, Restrictions};
+pub use register::{RegisteredWait, WaitRegion};
 pub use register::{ZcrxArea, ZcrxQueue, ZcrxRegion, ZcrxRegistration};
 pub use resize::ResizeError;
 pub use ring::Ring;
+pub use signals::SignalSet;
 pub use sq::{QueueFull, RewindQueue, RewindRing, SubmissionQueue};
 pub use sqe::{Prepare, SafeToPush, Sqe, Sqe128, SqeFlags, SubmissionEntry};
+pub use wait::{IowaitSwitchUnsupported, Wait, WaitEnd, Waited};
 
 /// The examples of the package's front page run as tests.
 #[cfg(doctest)]

@@ -20,6 +20,7 @@ use crate::mode::{AnyThread, Descriptor, OneThread, RegisteredOnly, ThreadMode};
 use crate::register::{RegisterError, Registrar};
 use crate::sq::SubmissionQueue;
 use crate::sqe::{Sqe, SubmissionEntry};
+use crate::wait::IowaitSwitchUnsupported;
 
 /// One io_uring instance.
 ///
@@ -243,6 +244,32 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> Ring<S, C, M> {
             _entries: PhantomData,
             _mode: PhantomData,
         }
+    }
+
+    /// Whether a thread that waits for this ring's completions counts as waiting for I/O, as it does at first.
+    ///
+    /// The kernel's statistics then show the time as I/O wait, and the CPU's frequency may be kept up meanwhile.
+    /// Turn it off for waits that are mere idleness. Turning it on again works on every kernel. Linux 6.15.
+    ///
+    /// # Errors
+    ///
+    /// [`IowaitSwitchUnsupported`] on an older kernel, when it is to be turned off.
+    #[doc(alias("io_uring_set_iowait", "IORING_ENTER_NO_IOWAIT"))]
+    pub fn set_iowait(&mut self, counts: bool) -> Result<(), IowaitSwitchUnsupported> {
+        if !counts && !self.features().contains(Features::NO_IOWAIT) {
+            return Err(IowaitSwitchUnsupported);
+        }
+        // SAFETY: `&mut self` makes this the ring's only user, so nobody else looks at the structure's flags.
+        unsafe {
+            let flags = &raw mut (*self.core.as_ptr()).int_flags;
+            if counts {
+                *flags &= !sys::INT_FLAG_NO_IOWAIT;
+            } else {
+                *flags |= sys::INT_FLAG_NO_IOWAIT;
+            }
+            self.core.refresh();
+        }
+        Ok(())
     }
 }
 

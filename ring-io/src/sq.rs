@@ -6,6 +6,7 @@
 
 mod rewind;
 
+use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -17,8 +18,11 @@ use ring_io_sys as sys;
 
 use crate::core::Core;
 use crate::enter::{self, EnterError, Submitted};
+use crate::errno::Errno;
 use crate::mode::{AnyThread, ThreadMode};
+use crate::register::{EnterFlags, RegisteredWait};
 use crate::sqe::{Prepare, SafeToPush, Sqe, SubmissionEntry};
+use crate::wait::{Wait, Waited};
 
 pub use rewind::{RewindQueue, RewindRing};
 
@@ -434,6 +438,132 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
     pub fn submit_and_wait(&mut self, wait_for: u32) -> Result<Submitted, EnterError> {
         self.publish();
         enter::submit_and_wait(self.core(), self.tail, wait_for)
+    }
+
+    /// Publishes, hands everything to the kernel, and waits as `wait` says: in one system call, but for rings
+    /// with `SQPOLL`.
+    ///
+    /// For a thread that has both halves, as [`submit_and_wait`](Self::submit_and_wait). Enters the kernel only
+    /// if there is something to submit or not enough to reap.
+    ///
+    /// # Errors
+    ///
+    /// [`EnterError`]; what the kernel did not take stays in the queue and is submitted by the next call. On
+    /// a kernel older than 5.11, `EINVAL` when the wait has a time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io::{Ring, Wait};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io::is_available() { return Ok(()) }
+    /// let mut ring = Ring::new(8)?;
+    /// let (mut sq, mut cq, _) = ring.split();
+    /// sq.push_nop(1)?;
+    /// let wait = Wait::for_one().timeout(Duration::from_secs(1));
+    /// let (submitted, waited) = sq.submit_and_wait_with(&wait)?;
+    /// assert_eq!((submitted.count(), waited.ready()), (1, 1));
+    /// assert!(waited.is_enough());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias(
+        "io_uring_submit_and_wait_timeout",
+        "io_uring_submit_and_wait_min_timeout"
+    ))]
+    pub fn submit_and_wait_with(&mut self, wait: &Wait) -> Result<(Submitted, Waited), EnterError> {
+        self.publish();
+        enter::wait_with(self.core(), self.prepared(), wait, None)
+    }
+
+    /// [`submit_and_wait_with`](Self::submit_and_wait_with) for a wait whose times and mask the kernel has in
+    /// a registered region, so that it copies nothing. Linux 6.13.
+    ///
+    /// # Errors
+    ///
+    /// [`EnterError`]; what the kernel did not take stays in the queue and is submitted by the next call.
+    ///
+    /// # Panics
+    ///
+    /// When the region belongs to another ring.
+    #[doc(alias = "io_uring_submit_and_wait_reg")]
+    pub fn submit_and_wait_registered(
+        &mut self,
+        wait: RegisteredWait<'_>,
+    ) -> Result<(Submitted, Waited), EnterError> {
+        let offset = wait.offset_for(self.core());
+        self.publish();
+        enter::wait_with(self.core(), self.prepared(), wait.wait(), Some(offset))
+    }
+
+    /// Publishes, and returns when at least one slot is free; answers how many are.
+    ///
+    /// On a ring with `SQPOLL` this waits until the kernel's thread, woken if it sleeps, has taken entries.
+    /// On other rings only a submit makes room, so this submits. It enters the kernel only if the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// [`EnterError`]; everything that was pushed stays in the queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io::is_available() { return Ok(()) }
+    /// let mut ring = ring_io::Ring::new(2)?;
+    /// let (mut sq, mut cq, _) = ring.split();
+    /// for i in 0..100 {
+    ///     while sq.push_nop(i).is_err() {
+    ///         sq.wait_for_space()?;
+    ///         cq.drain();
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias("io_uring_sqring_wait", "IORING_ENTER_SQ_WAIT"))]
+    pub fn wait_for_space(&mut self) -> Result<u32, EnterError> {
+        self.publish();
+        enter::wait_for_space(self.core(), self.tail)?;
+        Ok(self.space_left())
+    }
+
+    /// Calls `io_uring_enter(2)` on the ring with flags and an argument that this crate may not know, once, and
+    /// answers with what the kernel returned.
+    ///
+    /// The flags that every call on this ring needs (a registered descriptor, the I/O wait switch) are added.
+    /// Nothing is published, repeated or waited for beyond that.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's number.
+    ///
+    /// # Safety
+    ///
+    /// - With `flags`, `argument` and `size` are what the manual page asks for, until the call returns.
+    /// - What the call does with the entries that were published is what a submit does with them.
+    #[doc(alias("io_uring_enter", "io_uring_enter2"))]
+    pub unsafe fn enter_raw(
+        &mut self,
+        to_submit: u32,
+        min_complete: u32,
+        flags: EnterFlags,
+        argument: *const c_void,
+        size: usize,
+    ) -> Result<u32, Errno> {
+        // SAFETY: the caller vouches for the arguments.
+        unsafe {
+            enter::enter_raw(
+                self.core(),
+                to_submit,
+                min_complete,
+                flags.bits(),
+                argument,
+                size,
+            )
+        }
     }
 
     /// Whether the kernel's polling thread sleeps, so that only a submit lets it see what was published;

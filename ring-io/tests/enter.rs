@@ -8,7 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ring_io::{
-    CompletionEntry, EnterError, Errno, Ring, RingBuilder, SqeFlags, SubmissionEntry, sys,
+    CompletionEntry, CompletionQueue, EnterError, Errno, Ring, RingBuilder, SqeFlags,
+    SubmissionEntry, Wait, Waited, sys,
 };
 use support::seccomp::without_call;
 use support::signals::Storm;
@@ -27,6 +28,16 @@ over_entry_sizes!(
 fn outcomes<S: SubmissionEntry, C: CompletionEntry>(ring: &mut Ring<S, C>) -> Vec<(u64, i32)> {
     let pair = |cqe: C| (cqe.cqe().user_data(), cqe.cqe().raw_result());
     ring.cq().drain().map(pair).collect()
+}
+
+/// A wait with a timeout.
+fn within<C: CompletionEntry>(
+    cq: &mut CompletionQueue<'_, C>,
+    n: u32,
+    timeout: Duration,
+) -> Result<u32, EnterError> {
+    cq.wait_with(&Wait::for_n(n).timeout(timeout))
+        .map(Waited::ready)
 }
 
 /// Two good entries, one with an unknown operation between them.
@@ -100,7 +111,7 @@ fn a_wait_for_what_is_there_returns_at_once<S: SubmissionEntry, C: CompletionEnt
     let mut ring = builder(4).build().expect("a ring");
     let (mut sq, mut cq, _) = ring.split();
     assert_eq!(cq.wait(0), Ok(0));
-    assert_eq!(cq.wait_timeout(0, Duration::MAX), Ok(0));
+    assert_eq!(within(&mut cq, 0, Duration::MAX), Ok(0));
     for i in 0..3 {
         sq.push_nop(i).expect("room");
     }
@@ -109,7 +120,7 @@ fn a_wait_for_what_is_there_returns_at_once<S: SubmissionEntry, C: CompletionEnt
     without_call(libc::SYS_io_uring_enter, libc::EIO, || {
         for n in 0..=3 {
             assert_eq!(cq.wait(n), Ok(3));
-            assert_eq!(cq.wait_timeout(n, Duration::ZERO), Ok(3));
+            assert_eq!(within(&mut cq, n, Duration::ZERO), Ok(3));
         }
         assert_eq!(
             cq.wait(4),
@@ -130,7 +141,7 @@ fn more_than_the_queue_holds_is_waited_for_as_that_many<S: SubmissionEntry, C: C
         }
         assert_eq!(sq.submit_and_wait(n).expect("a submit").count(), 4);
         assert_eq!(cq.wait(n), Ok(4));
-        assert_eq!(cq.wait_timeout(n, Duration::MAX), Ok(4));
+        assert_eq!(within(&mut cq, n, Duration::MAX), Ok(4));
         assert_eq!(drained(&mut cq), [0, 1, 2, 3]);
     }
 }
@@ -172,7 +183,7 @@ fn a_wait_has_its_completions_in_a_storm_of_signals() {
         if round % 2 == 0 {
             assert_eq!(cq.wait(1), Ok(1));
         } else {
-            assert_eq!(cq.wait_timeout(1, Duration::MAX), Ok(1));
+            assert_eq!(within(&mut cq, 1, Duration::MAX), Ok(1));
         }
         assert_eq!(drained(&mut cq), [round]);
     }
@@ -201,7 +212,7 @@ fn a_deadline_is_kept_in_a_storm_of_signals() {
     let storm = Storm::every(OFTEN);
     let timeout = Duration::from_millis(20);
     let start = Instant::now();
-    assert_eq!(cq.wait_timeout(1, timeout), Ok(0));
+    assert_eq!(within(&mut cq, 1, timeout), Ok(0));
     // The other bound is that it ends at all: started anew by each signal it never would.
     assert!(start.elapsed() >= timeout);
     assert!(storm.seen() > 0, "no signal came: this has shown nothing");
@@ -213,9 +224,9 @@ fn a_deadline_ends_a_wait_for_more_than_comes() {
     ring.sq().push_nop(1).expect("room");
     assert_eq!(ring.sq().submit().expect("a submit").count(), 1);
     let start = Instant::now();
-    assert_eq!(ring.cq().wait_timeout(2, Duration::from_millis(5)), Ok(1));
+    assert_eq!(within(&mut ring.cq(), 2, Duration::from_millis(5)), Ok(1));
     assert!(start.elapsed() >= Duration::from_millis(5));
-    assert_eq!(ring.cq().wait_timeout(2, Duration::ZERO), Ok(1));
+    assert_eq!(within(&mut ring.cq(), 2, Duration::ZERO), Ok(1));
 }
 
 #[test]
@@ -281,8 +292,9 @@ fn what_the_kernel_answers_has_a_name() {
             sq.push_nop(1).expect("room");
             assert_eq!(sq.submit(), Err(error));
             assert_eq!(sq.submit_and_wait(1), Err(error));
+            assert_eq!(sq.submit_and_wait_with(&Wait::for_one()), Err(error));
             assert_eq!(cq.wait(1), Err(error));
-            assert_eq!(cq.wait_timeout(1, Duration::MAX), Err(error));
+            assert_eq!(within(&mut cq, 1, Duration::MAX), Err(error));
             assert_eq!(cq.flush(), Err(error));
         });
         assert_eq!(error.to_string(), message);
@@ -301,9 +313,7 @@ fn the_deadline_needs_a_kernel_that_takes_one() {
     let mut cq = ring.cq();
     // As a kernel before 5.11 answers.
     without_call(libc::SYS_io_uring_enter, libc::EINVAL, || {
-        let error = cq
-            .wait_timeout(1, Duration::from_millis(1))
-            .expect_err("refused");
+        let error = within(&mut cq, 1, Duration::from_millis(1)).expect_err("refused");
         assert_eq!(error.errno().raw(), libc::EINVAL);
     });
 }
@@ -434,7 +444,7 @@ fn a_deadline_is_kept_on_an_iopoll_ring() {
     let mut ring = Ring::builder(4).iopoll().build().expect("a ring");
     let timeout = Duration::from_millis(5);
     let start = Instant::now();
-    assert_eq!(ring.cq().wait_timeout(1, timeout), Ok(0));
+    assert_eq!(within(&mut ring.cq(), 1, timeout), Ok(0));
     assert!(start.elapsed() >= timeout);
 }
 

@@ -3,26 +3,45 @@
 //! `io_uring_enter(2)` submits, waits, or both, and says less than it seems to.
 //! What a return means, and what this module makes of it:
 //!
-//! | the kernel returns | it means | here |
-//! | --- | --- | --- |
-//! | `n >= 0` | it took `n` entries; a wait may have been cut short by a signal | the wait goes on until its completions are there |
-//! | fewer than asked | it stopped behind an entry that it refused; that entry's error is a completion | [`Submitted::left`]; submit again |
-//! | `EINTR` | a signal came and nothing was taken | the call is repeated; deadlines are kept |
-//! | `EAGAIN` | no memory for requests | [`EnterError::Again`]; reap, then submit again |
-//! | `EBUSY` | completions wait outside the full queue | [`EnterError::Busy`]; reap, then submit again |
-//! | `EBADR` | the kernel had to drop a completion for want of memory | [`EnterError::CompletionLost`] |
-//! | `EEXIST` | the ring belongs to another thread | [`EnterError::WrongThread`] |
-//! | `EBADFD` | the ring was made disabled and not enabled yet | [`EnterError::Disabled`] |
-//! | `EOWNERDEAD` | the kernel's polling thread is gone | [`EnterError::PollerGone`] |
-//! | anything else | as the manual page says | [`EnterError::Other`] |
+//! | the kernel returns | it means | here | what the caller does |
+//! | --- | --- | --- | --- |
+//! | `n >= 0` | it took `n` entries; a wait may have been cut short | the wait goes on until its end | nothing |
+//! | fewer than asked | it stopped behind an entry that it refused; that entry's error is a completion | [`Submitted::left`], [`WaitEnd::NotBegun`] | submit again |
+//! | `ETIME` | the time is over, and the queue is empty | [`WaitEnd::TimeOver`] once the clock says so too | as it likes |
+//! | `EINTR` | a signal came and nothing was taken | repeated, deadlines kept; [`WaitEnd::Interrupted`] where the wait has a signal mask | looks at what the handler left |
+//! | `EAGAIN` | no memory for requests | [`EnterError::Again`] | reap, then submit again |
+//! | `EBUSY` | completions wait outside the full queue | [`EnterError::Busy`] | reap, then submit again |
+//! | `EBADR` | the kernel had to drop a completion for want of memory | [`EnterError::CompletionLost`] | give up what it waited for |
+//! | `EEXIST` | the ring belongs to another thread | [`EnterError::WrongThread`] | use it there |
+//! | `EBADFD` | the ring was made disabled and not enabled yet | [`EnterError::Disabled`] | enable it |
+//! | `EOWNERDEAD` | the kernel's polling thread is gone | [`EnterError::PollerGone`] | make a new ring |
+//! | `EINVAL` | this kernel does not know the form of the call: a time before 5.11, a flag of [`enter_raw`] | [`EnterError::Other`] | wait in an older form |
+//! | `EFAULT` | an address of [`enter_raw`] that is not mapped, a registered wait on a ring without that region | [`EnterError::Other`] | correct the program |
+//! | `EBADF`, `EOPNOTSUPP` | the ring's descriptor is closed, or is something else by now: somebody closed what was not theirs | [`EnterError::Other`] | correct the program |
+//! | `ENXIO` | the ring is being torn down | [`EnterError::Other`] | make a new ring |
+//! | `ENOMEM` | no memory to know a thread that submits for the first time | [`EnterError::Other`] | free some, then submit again |
+//! | `ENOSYS`, `EPERM` | a seccomp filter forbids the call | [`EnterError::Other`] | allow it |
+//! | anything else | as the manual page says | [`EnterError::Other`] | |
+//!
+//! [`EnterError::WrongClock`] and [`EnterError::NoSignalMask`] come before any call: the kernel would take
+//! the one for another moment and overlook the other.
 //!
 //! No outcome takes an entry back that was published: it stays in the queue, and
 //! what it lends stays lent, until its completion is reaped or the ring is gone.
+//!
+//! [`enter_raw`]: crate::SubmissionQueue::enter_raw
+//! [`WaitEnd::NotBegun`]: crate::WaitEnd::NotBegun
+//! [`WaitEnd::TimeOver`]: crate::WaitEnd::TimeOver
+//! [`WaitEnd::Interrupted`]: crate::WaitEnd::Interrupted
 
+mod argument;
 mod call;
 mod outcome;
+mod space;
+mod timed;
 mod wait;
 
+use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use std::sync::atomic::fence;
@@ -33,7 +52,10 @@ use crate::core::Core;
 use crate::errno::Errno;
 use call::enter;
 
+pub(crate) use argument::registered_argument;
 pub use outcome::{EnterError, Submitted};
+pub(crate) use space::wait_for_space;
+pub(crate) use timed::wait_with;
 pub(crate) use wait::{Target, wait_until};
 
 /// Submits what lies between the kernel's head and the published tail, and waits for nothing.
@@ -143,7 +165,7 @@ fn resume(core: &Core, to_submit: u32, wait: Option<Target>, first: i32) -> Resu
             // The entries are gone; what is left is to wait.
             Ok(count) => {
                 if let Some(target) = wait {
-                    wait_until(core, target, None)?;
+                    wait_until(core, target)?;
                 }
                 return Ok(count);
             }
@@ -166,7 +188,7 @@ fn submit_rare(core: &Core, to_submit: u32, count: u32) -> Result<u32, Errno> {
     if core.setup_flags() & sys::IORING_SETUP_SQPOLL != 0 {
         wake_poller(core, to_submit)?;
         if let Some(target) = wait {
-            wait_until(core, target, None)?;
+            wait_until(core, target)?;
         }
         return Ok(to_submit);
     }
@@ -212,6 +234,34 @@ pub(crate) fn poller_flags(core: &Core) -> u32 {
     fence(SeqCst);
     // Relaxed: ordered by the fence.
     core.sq_flags().load(Relaxed)
+}
+
+/// The call as it is, for what this crate has no word for. The flags that the ring always needs are added.
+///
+/// # Safety
+///
+/// The arguments are what `io_uring_enter(2)` asks for with `flags`.
+pub(crate) unsafe fn enter_raw(
+    core: &Core,
+    to_submit: u32,
+    min_complete: u32,
+    flags: u32,
+    argument: *const c_void,
+    size: usize,
+) -> Result<u32, Errno> {
+    let flags = flags | core.enter_word().flags();
+    // SAFETY: the caller vouches for the argument.
+    let result = unsafe {
+        enter(
+            core.enter_fd(),
+            to_submit,
+            min_complete,
+            flags,
+            argument,
+            size,
+        )
+    };
+    Errno::check(result)
 }
 
 /// Makes the kernel run pending task work and move overflowed completions into the queue, without waiting.

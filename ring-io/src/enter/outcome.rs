@@ -68,6 +68,16 @@ pub enum EnterError {
     /// `EOWNERDEAD`: the kernel thread that polls the submission queue is gone.
     #[error("the kernel's polling thread is gone; make a new ring")]
     PollerGone,
+    /// The deadline of a wait is on another clock than the ring's waits. Nothing was submitted.
+    #[error(
+        "the deadline is on a clock that the ring does not go by; register that clock with the ring first"
+    )]
+    WrongClock,
+    /// A wait with a signal mask on an `IOPOLL` ring, where the kernel takes no notice of it. Nothing was submitted.
+    #[error(
+        "a wait on an IOPOLL ring has no signal mask; leave it out, or use a ring without IOPOLL"
+    )]
+    NoSignalMask,
     /// Any other number, with its meaning in `io_uring_enter(2)`.
     #[error("io_uring_enter failed: {0}")]
     Other(Errno),
@@ -96,6 +106,8 @@ impl EnterError {
             Self::WrongThread => Errno::from_raw(libc::EEXIST),
             Self::Disabled => Errno::from_raw(libc::EBADFD),
             Self::PollerGone => Errno::from_raw(libc::EOWNERDEAD),
+            // What the kernel would say if it looked.
+            Self::WrongClock | Self::NoSignalMask => Errno::from_raw(libc::EINVAL),
             Self::Other(errno) => errno,
         }
     }

@@ -1,8 +1,7 @@
-//! Waiting for completions, until enough are there or the time is over.
+//! Waiting for completions, until enough are there.
 
 use std::ptr;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use std::time::{Duration, Instant};
 
 use ring_io_sys as sys;
 
@@ -35,18 +34,24 @@ impl Target {
     pub(super) fn possible(self, core: &Core) -> Self {
         // An IOPOLL ring polls for more only when its queue is empty: a wait for a second
         // completion beside a first that nobody reaps would never end.
-        let polls = core.setup_flags() & (sys::IORING_SETUP_IOPOLL | sys::IORING_SETUP_SQPOLL)
-            == sys::IORING_SETUP_IOPOLL;
-        let most = if polls { 1 } else { core.cq_entries() };
+        let most = if polls(core) { 1 } else { core.cq_entries() };
         Self {
             count: self.count.min(most),
             ..self
         }
     }
 
-    fn is_reached(self, core: &Core) -> bool {
+    pub(super) fn is_reached(self, core: &Core) -> bool {
         // Acquire: pairs with the kernel's release of the tail; whoever saw it may read the entries.
         core.cq_tail().load(Acquire).wrapping_sub(self.from) >= self.count
+    }
+
+    /// The same, content with one completion.
+    pub(super) fn at_most_one(self) -> Self {
+        Self {
+            count: self.count.min(1),
+            ..self
+        }
     }
 
     /// What to ask the kernel for: it counts from the head as it stands at the call.
@@ -57,86 +62,48 @@ impl Target {
     }
 }
 
-/// Waits until the completion queue's tail has come to `target`, or until `deadline`.
-///
-/// Answers whether it has. Signals that come meanwhile change nothing, also not the deadline.
-pub(crate) fn wait_until(
-    core: &Core,
-    target: Target,
-    deadline: Option<Instant>,
-) -> Result<bool, Errno> {
-    // Relaxed: a counter.
-    let lost_before = core.cq_overflow().load(Relaxed);
-    loop {
-        if target.is_reached(core) {
-            return Ok(true);
-        }
-        let result = match deadline {
-            None => {
-                let flags = core.enter_word().flags() | sys::IORING_ENTER_GETEVENTS;
-                // SAFETY: no argument is passed.
-                unsafe {
-                    enter(
-                        core.enter_fd(),
-                        0,
-                        target.missing(core),
-                        flags,
-                        ptr::null(),
-                        0,
-                    )
-                }
-            }
-            Some(deadline) => enter_before(core, target, deadline),
-        };
+/// Whether an enter call itself has to look for completions at the device: it then knows no time and no mask.
+pub(super) fn polls(core: &Core) -> bool {
+    core.setup_flags() & (sys::IORING_SETUP_IOPOLL | sys::IORING_SETUP_SQPOLL)
+        == sys::IORING_SETUP_IOPOLL
+}
+
+/// Waits until the completion queue's tail has come to `target`. Signals that come meanwhile change nothing.
+pub(crate) fn wait_until(core: &Core, target: Target) -> Result<(), Errno> {
+    let losses = Losses::so_far(core);
+    while !target.is_reached(core) {
+        let flags = core.enter_word().flags() | sys::IORING_ENTER_GETEVENTS;
+        let missing = target.missing(core);
+        // SAFETY: no argument is passed.
+        let result = unsafe { enter(core.enter_fd(), 0, missing, flags, ptr::null(), 0) };
         match Errno::check(result) {
-            Ok(_) => {}
-            Err(errno) if matches!(errno.raw(), libc::EINTR | libc::ETIME) => {}
+            Ok(_) => losses.check(core)?,
+            Err(errno) if errno.raw() == libc::EINTR => {}
             Err(errno) => return Err(errno),
         }
-        // The kernel says ETIME only when the queue is empty, and nothing of a lost completion when it is not.
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Ok(target.is_reached(core));
-        }
+    }
+    Ok(())
+}
+
+/// Completions that the kernel had dropped before a wait began.
+///
+/// It says `EBADR` only while the queue is empty; a wait for more than is there would go on for ever.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Losses(u32);
+
+impl Losses {
+    pub(super) fn so_far(core: &Core) -> Self {
         // Relaxed: a counter.
-        if core.cq_overflow().load(Relaxed) != lost_before {
-            return Err(Errno::from_raw(libc::EBADR));
+        Self(core.cq_overflow().load(Relaxed))
+    }
+
+    /// Fails with `EBADR` when there were more since.
+    pub(super) fn check(self, core: &Core) -> Result<(), Errno> {
+        if Self::so_far(core).0 == self.0 {
+            Ok(())
+        } else {
+            Err(Errno::from_raw(libc::EBADR))
         }
-    }
-}
-
-/// Waits until `deadline` at the latest. Linux 5.11.
-fn enter_before(core: &Core, target: Target, deadline: Instant) -> i32 {
-    let left = deadline.saturating_duration_since(Instant::now());
-    let time = timespec(left);
-    let argument = sys::io_uring_getevents_arg {
-        sigmask: 0,
-        sigmask_sz: 0,
-        min_wait_usec: 0,
-        ts: ptr::from_ref(&time) as u64,
-    };
-    // An IOPOLL ring knows no timeout: there the kernel is asked for one look at a time.
-    let polls = core.setup_flags() & sys::IORING_SETUP_IOPOLL != 0;
-    let missing = if polls { 0 } else { target.missing(core) };
-    let flags = core.enter_word().flags() | sys::IORING_ENTER_GETEVENTS | sys::IORING_ENTER_EXT_ARG;
-    let size = size_of::<sys::io_uring_getevents_arg>();
-    // SAFETY: the argument and the time in it outlive the call.
-    unsafe {
-        enter(
-            core.enter_fd(),
-            0,
-            missing,
-            flags,
-            ptr::from_ref(&argument).cast(),
-            size,
-        )
-    }
-}
-
-fn timespec(duration: Duration) -> sys::__kernel_timespec {
-    sys::__kernel_timespec {
-        // A wait of 292 billion years ends soon enough.
-        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: i64::from(duration.subsec_nanos()),
     }
 }
 

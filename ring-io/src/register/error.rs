@@ -104,6 +104,11 @@ pub enum RegisterError {
         "the kernel's workers cannot be bound so: a CPU is not in this thread's cpuset, or this thread has used no ring, or the kernel is older than 5.14"
     )]
     WorkerCpus,
+    /// `EINVAL`: the kernel takes this only while the ring is disabled, and not at all if it is too old.
+    #[error(
+        "this can only be registered before the ring is enabled; make the ring disabled, register, then enable it"
+    )]
+    OnlyWhileDisabled,
     /// Any other number, with its meaning in `io_uring_register(2)`.
     #[error("io_uring_register failed: {0}")]
     Other(Errno),
@@ -145,6 +150,14 @@ impl RegisterError {
                 needed,
                 limit: limits::locked_memory(),
             },
+            other => other,
+        }
+    }
+
+    /// For what is registered before the ring is enabled.
+    pub(crate) fn of_disabled(self) -> Self {
+        match self {
+            Self::Other(errno) if errno.raw() == libc::EINVAL => Self::OnlyWhileDisabled,
             other => other,
         }
     }
@@ -220,7 +233,8 @@ impl RegisterError {
             | Self::NoTags
             | Self::NotAnEventfd
             | Self::UnknownPersonality { .. }
-            | Self::WorkerCpus => Errno::from_raw(libc::EINVAL),
+            | Self::WorkerCpus
+            | Self::OnlyWhileDisabled => Errno::from_raw(libc::EINVAL),
             Self::Incomplete { cause, .. } => *cause,
             Self::Exists => Errno::from_raw(libc::EEXIST),
             Self::Other(errno) => *errno,

@@ -4,6 +4,7 @@ mod bpf;
 mod buf_ring;
 mod buffers;
 mod cancel;
+mod clock;
 mod error;
 mod eventfd;
 mod files;
@@ -12,6 +13,7 @@ mod napi;
 mod personality;
 mod probe;
 mod query;
+mod region;
 mod resources;
 mod restrictions;
 pub(crate) mod ringless;
@@ -45,6 +47,7 @@ pub use probe::Probe;
 pub use query::{
     EnterFlags, QueryError, QueryOpcodes, QueryScq, QueryZcrx, query_opcodes, query_scq, query_zcrx,
 };
+pub use region::{RegisteredWait, WaitRegion};
 pub use restrictions::Restrictions;
 pub use workers::{CpuSet, MaxWorkers};
 pub use zcrx::{ZcrxArea, ZcrxQueue, ZcrxRegion, ZcrxRegistration};

@@ -1,0 +1,296 @@
+//! Waits that may end early: by time, by their minimum, by a signal.
+//!
+//! One wait is as many calls as it takes. Its times are fixed when it begins and kept over all of them, so a
+//! signal neither lengthens the wait nor starts its minimum anew.
+
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::time::Duration;
+
+use ring_io_sys as sys;
+
+use super::argument::{LONGEST, SIGNAL_SET_SIZE, absolute, microseconds, relative};
+use super::call::enter;
+use super::outcome::{EnterError, Submitted};
+use super::wait::{Losses, Target, polls};
+use super::{outcome, wake_poller};
+use crate::clock::Clock;
+use crate::core::Core;
+use crate::errno::Errno;
+use crate::wait::{TimeLimit, Wait, WaitEnd, Waited};
+
+/// Submits `to_submit` entries and waits as `wait` says, in one call where the kernel lets it be one.
+///
+/// `registered` is where the ring's region holds the same wait.
+pub(crate) fn wait_with(
+    core: &Core,
+    to_submit: u32,
+    wait: &Wait,
+    registered: Option<usize>,
+) -> Result<(Submitted, Waited), EnterError> {
+    if let Some(TimeLimit::At(deadline)) = wait.limit()
+        && deadline.clock() != core.clock()
+    {
+        return Err(EnterError::WrongClock);
+    }
+    if wait.mask().is_some() && polls(core) {
+        return Err(EnterError::NoSignalMask);
+    }
+    let target = Target::now(core, wait.count());
+    let (taken, end) = if core.setup_flags() & sys::IORING_SETUP_SQPOLL != 0 {
+        if to_submit > 0 {
+            wake_poller(core, to_submit).map_err(EnterError::from_errno)?;
+        }
+        run(core, 0, target, wait, registered).map(|(_, end)| (to_submit, end))
+    } else {
+        run(core, to_submit, target, wait, registered)
+    }
+    .map_err(EnterError::from_errno)?;
+    // Relaxed: whoever waits is who reaps. Acquire: pairs with the kernel's release of the tail.
+    let head = core.cq_head().load(Relaxed);
+    let ready = core.cq_tail().load(Acquire).wrapping_sub(head);
+    outcome(to_submit, Ok(taken)).map(|submitted| (submitted, Waited::new(ready, end)))
+}
+
+/// Answers how many entries were taken, and how the wait ended.
+fn run(
+    core: &Core,
+    to_submit: u32,
+    target: Target,
+    wait: &Wait,
+    mut registered: Option<usize>,
+) -> Result<(u32, WaitEnd), Errno> {
+    if to_submit == 0 && target.is_reached(core) {
+        return Ok((0, WaitEnd::Enough));
+    }
+    let losses = Losses::so_far(core);
+    let mut times = Times::from_now(core.clock(), wait);
+    let mut goal = target;
+    let mut to_take = to_submit;
+    loop {
+        let call = Call {
+            core,
+            to_submit: to_take,
+            goal,
+            wait,
+            times: &times,
+        };
+        // What is registered counts its times from the call, so only the first can be one of those.
+        let result = call.make(registered.take());
+        match Errno::check(result) {
+            Ok(count) if count < to_take => return Ok((count, WaitEnd::NotBegun)),
+            Ok(_) => to_take = 0,
+            // Neither is said where something was taken.
+            Err(errno) if matches!(errno.raw(), libc::EINTR | libc::ETIME) => {}
+            Err(errno) => return Err(errno),
+        }
+        let taken = to_submit - to_take;
+        // With a count the kernel does not say why it returned, and with ETIME it says no more than that no
+        // completion is there. So the queue and the clock are asked.
+        if target.is_reached(core) {
+            return Ok((taken, WaitEnd::Enough));
+        }
+        times.look();
+        if times.is_over() {
+            return Ok((taken, WaitEnd::TimeOver));
+        }
+        if times.minimum_is_over() {
+            goal = goal.at_most_one();
+            if goal.is_reached(core) {
+                return Ok((taken, WaitEnd::MinWaitOver));
+            }
+        }
+        losses.check(core)?;
+        // The signal that the mask let through may have been handled unseen: once too often is better than never.
+        let timed_out = result == -libc::ETIME;
+        if wait.mask().is_some() && !timed_out {
+            return Ok((taken, WaitEnd::Interrupted));
+        }
+    }
+}
+
+/// The moments at which a wait changes or ends, on the ring's clock.
+struct Times {
+    clock: Clock,
+    /// When the clock was looked at last.
+    now: Duration,
+    /// Content with one completion from then on.
+    minimum: Option<Duration>,
+    end: Option<Duration>,
+}
+
+impl Times {
+    fn from_now(clock: Clock, wait: &Wait) -> Self {
+        let (limit, minimum) = (wait.limit(), wait.minimum());
+        // Looking at a clock is not free, and many waits have no use for it.
+        let now = if limit.is_none() && minimum.is_none() {
+            Duration::ZERO
+        } else {
+            clock.now()
+        };
+        Self {
+            clock,
+            now,
+            minimum: minimum.map(|minimum| now.saturating_add(minimum)),
+            end: limit.map(|limit| match limit {
+                TimeLimit::After(timeout) => now.saturating_add(timeout),
+                TimeLimit::At(deadline) => deadline.since_start(),
+            }),
+        }
+    }
+
+    fn are_set(&self) -> bool {
+        self.minimum.is_some() || self.end.is_some()
+    }
+
+    fn look(&mut self) {
+        if self.are_set() {
+            self.now = self.clock.now();
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| end <= self.now)
+    }
+
+    fn minimum_is_over(&self) -> bool {
+        self.minimum.is_some_and(|minimum| minimum <= self.now)
+    }
+
+    /// The minimum, unless the end comes first: the kernel would wait for the later of the two.
+    fn minimum_before_end(&self) -> Option<Duration> {
+        self.minimum
+            .filter(|&minimum| self.end.is_none_or(|end| minimum < end))
+    }
+}
+
+/// One enter call of a wait.
+struct Call<'a> {
+    core: &'a Core,
+    to_submit: u32,
+    goal: Target,
+    wait: &'a Wait,
+    times: &'a Times,
+}
+
+impl Call<'_> {
+    /// Makes the call in the cheapest form that says it all.
+    fn make(&self, registered: Option<usize>) -> i32 {
+        if polls(self.core) {
+            return self.look();
+        }
+        match registered {
+            Some(offset) if self.fits_the_region() => self.with_registered(offset),
+            _ if self.times.are_set() => self.with_times(),
+            _ => self.with_mask(),
+        }
+    }
+
+    /// An `IOPOLL` ring knows no time: where there is one, the kernel is asked for one look after another.
+    fn look(&self) -> i32 {
+        let missing = if self.times.are_set() {
+            0
+        } else {
+            self.goal.missing(self.core)
+        };
+        // SAFETY: no argument is passed.
+        unsafe { self.enter(missing, 0, ptr::null(), 0) }
+    }
+
+    /// Without times the argument is the mask, or nothing. Linux 5.1.
+    fn with_mask(&self) -> i32 {
+        let (mask, size) = self.wait.mask().map_or((ptr::null(), 0), |mask| {
+            (ptr::from_ref(mask), SIGNAL_SET_SIZE)
+        });
+        // SAFETY: the mask lies in the wait, which outlives the call, and has the kernel's size.
+        unsafe { self.enter(self.goal.missing(self.core), 0, mask.cast(), size as usize) }
+    }
+
+    /// Linux 5.11; absolute and minimum times 6.12.
+    fn with_times(&self) -> i32 {
+        // One feature tells of both.
+        let is_new = self.core.features() & sys::IORING_FEAT_MIN_TIMEOUT != 0;
+        // A timeout stays relative: in a time namespace the kernel takes absolute times for the host's.
+        let is_absolute = is_new && matches!(self.wait.limit(), Some(TimeLimit::At(_)));
+        let now = self.times.now;
+        let minimum_left = self
+            .times
+            .minimum_before_end()
+            .map(|minimum| minimum.saturating_sub(now))
+            .filter(|left| !left.is_zero());
+
+        let mut flags = sys::IORING_ENTER_EXT_ARG;
+        let time = match (self.times.end, minimum_left) {
+            // An older kernel waits for the minimum first, and for one completion in the next call.
+            (_, Some(left)) if !is_new => relative(left),
+            (Some(end), _) if is_absolute => {
+                flags |= sys::IORING_ENTER_ABS_TIMER;
+                absolute(end)
+            }
+            (Some(end), _) => relative(end.saturating_sub(now)),
+            // Without a time the kernel would end the wait at its minimum with nothing there.
+            (None, _) => relative(LONGEST),
+        };
+        let mask = self.wait.mask();
+        let argument = sys::io_uring_getevents_arg {
+            sigmask: mask.map_or(0, |mask| ptr::from_ref(mask) as u64),
+            sigmask_sz: SIGNAL_SET_SIZE,
+            min_wait_usec: minimum_left.filter(|_| is_new).map_or(0, microseconds),
+            ts: ptr::from_ref(&time) as u64,
+        };
+        let size = size_of::<sys::io_uring_getevents_arg>();
+        // SAFETY: the argument, the time and the mask outlive the call.
+        unsafe {
+            self.enter(
+                self.goal.missing(self.core),
+                flags,
+                ptr::from_ref(&argument).cast(),
+                size,
+            )
+        }
+    }
+
+    /// Whether the registered argument, which is never changed for a single call, says what is meant now.
+    fn fits_the_region(&self) -> bool {
+        let minimum = self.times.minimum;
+        // The kernel leaves a minimum that is longer than the whole wait as it is.
+        minimum == self.times.minimum_before_end()
+    }
+
+    /// Linux 6.13.
+    fn with_registered(&self, offset: usize) -> i32 {
+        let mut flags = sys::IORING_ENTER_EXT_ARG | sys::IORING_ENTER_EXT_ARG_REG;
+        if matches!(self.wait.limit(), Some(TimeLimit::At(_))) {
+            flags |= sys::IORING_ENTER_ABS_TIMER;
+        }
+        let size = size_of::<sys::io_uring_reg_wait>();
+        // SAFETY: with this flag the argument is an offset that the kernel checks, and no address.
+        unsafe {
+            self.enter(
+                self.goal.missing(self.core),
+                flags,
+                ptr::without_provenance(offset),
+                size,
+            )
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `argument` is what `flags` says it is, `size` bytes of it, until the call returns.
+    unsafe fn enter(&self, missing: u32, flags: u32, argument: *const c_void, size: usize) -> i32 {
+        let flags = flags | self.core.enter_word().flags() | sys::IORING_ENTER_GETEVENTS;
+        // SAFETY: the caller vouches for the argument.
+        unsafe {
+            enter(
+                self.core.enter_fd(),
+                self.to_submit,
+                missing,
+                flags,
+                argument,
+                size,
+            )
+        }
+    }
+}
