@@ -212,6 +212,3 @@ impl<M: ThreadMode> Registrar<'_, M> {
         Ok(region)
     }
 }
-
-#[cfg(test)]
-mod tests;

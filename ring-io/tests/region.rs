@@ -1,70 +1,37 @@
-//! Registered waits on the real kernel. Here, because the ring has to be disabled at first.
+//! Waits that are registered with a ring, while it is disabled.
 
-#[path = "../../../tests/support/seccomp.rs"]
-#[allow(dead_code)]
-mod seccomp;
-#[path = "../../../tests/support/signals.rs"]
-mod signals;
-#[path = "../../../tests/support/skip.rs"]
-mod skip;
+mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use ring_io_sys as sys;
-
-use super::WaitRegion;
-use crate::core::Core;
-use crate::{
-    Clock, Deadline, EnterError, Errno, RegisterError, Ring, SignalSet, Wait, WaitEnd, backend,
+use ring_io::{
+    Clock, Deadline, EnterError, Errno, RegisterError, Ring, SetupError, SignalSet, Wait, WaitEnd,
+    WaitRegion, sys,
 };
-use seccomp::without_enter_flags;
-use signals::Storm;
-use skip::skip;
+use support::seccomp::without_enter_flags;
+use support::signals::Storm;
+use support::skip;
 
 const OFTEN: Duration = Duration::from_micros(40);
 const A_WHILE: Duration = Duration::from_millis(5);
 const AN_HOUR: Duration = Duration::from_secs(3600);
 
-/// A ring that is disabled.
-fn disabled_ring() -> Result<Ring, Errno> {
-    // SAFETY: integers and pointers, for which zero is a value; the backend fills the ring.
-    unsafe {
-        let mut params: sys::io_uring_params = std::mem::zeroed();
-        params.flags = sys::IORING_SETUP_R_DISABLED;
-        let mut raw: sys::io_uring = std::mem::zeroed();
-        backend::init(4, &raw mut raw, &raw mut params)?;
-        Ok(Ring::from_core(Core::new(raw)))
-    }
-}
-
-fn enable(ring: &mut Ring) {
-    // SAFETY: the operation takes no argument.
-    let result = unsafe {
-        ring.registrar()
-            .register_raw(sys::IORING_REGISTER_ENABLE_RINGS, std::ptr::null(), 0)
-    };
-    assert_eq!(result, Ok(0));
-}
-
 /// A ring on which `waits` are registered, or a skip that has been noted.
 fn ring_with(waits: &[Wait]) -> Option<(Ring, WaitRegion)> {
-    let mut ring = match disabled_ring() {
-        Err(error) => {
+    let mut ring = match Ring::builder(4).build_disabled() {
+        Err(error @ SetupError::UnknownFlags(_)) => {
             skip(error);
             return None;
         }
-        Ok(ring) => ring,
+        other => other.expect("a disabled ring"),
     };
     match ring.registrar().register_waits(waits) {
         Err(error) => {
             skip(error);
             None
         }
-        Ok(region) => {
-            enable(&mut ring);
-            Some((ring, region))
-        }
+        Ok(region) => Some((ring.enable().expect("nothing is in the way"), region)),
     }
 }
 
