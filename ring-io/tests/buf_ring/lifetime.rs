@@ -4,7 +4,7 @@
 use std::ptr;
 use std::time::Duration;
 
-use ring_io::{BufRing, BufRingBuilder, CqeFlags, SqeFlags};
+use ring_io::{BufRing, BufRingBuilder, CqeFlags, SqeFlags, Wait};
 
 use crate::support::isolated::{isolated, isolated_check};
 use crate::support::{pipe, skip, write};
@@ -199,11 +199,8 @@ fn freed_memory_is_not_written_to_whenever_workers_pick() {
                 // SAFETY: as above.
                 unsafe { start.cast::<u8>().write_bytes(0xa5, BYTES) };
                 // Whoever waits with a buffer picked, waits for these; who has none ends starved.
-                while cq
-                    .wait_timeout(8, Duration::from_millis(1))
-                    .expect("a wait")
-                    < 8
-                {
+                let wait = Wait::for_n(8).timeout(Duration::from_millis(1));
+                while !cq.wait_with(&wait).expect("a wait").is_enough() {
                     write(&writer, b"0123456789");
                 }
                 assert_eq!(cq.drain().count(), 8);
