@@ -265,7 +265,12 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
     /// # Errors
     ///
     /// [`SetupError::Size`] when there is no such ring.
-    #[doc(alias("io_uring_memory_size_params", "io_uring_mlock_size_params"))]
+    #[doc(alias(
+        "io_uring_memory_size",
+        "io_uring_memory_size_params",
+        "io_uring_mlock_size",
+        "io_uring_mlock_size_params"
+    ))]
     pub fn memory_size(&self) -> Result<u64, SetupError> {
         RingSize::new(self.entries, &self.params())
             .map(RingSize::total)
@@ -296,7 +301,7 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
     /// # Errors
     ///
     /// [`SetupError`], which names the cause; for `EINVAL` the kernel is asked which flag it does not know.
-    #[doc(alias = "io_uring_queue_init_params")]
+    #[doc(alias("io_uring_queue_init_params", "io_uring_setup"))]
     pub fn build(self) -> Result<Ring<S, C, M>, SetupError> {
         let core = self.make()?;
         // SAFETY: the flags made the kernel use these entry types; the builder's methods choose the mode with the flags.

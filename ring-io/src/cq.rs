@@ -167,7 +167,7 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
     ///
     /// The slots go back to the kernel in one step when the iterator is dropped; what it did not come to
     /// stays in the queue. (If it is leaked, what it yielded is yielded again.)
-    #[doc(alias = "io_uring_for_each_cqe")]
+    #[doc(alias("io_uring_for_each_cqe", "io_uring_cqe_iter_init"))]
     #[inline(always)]
     pub fn drain(&mut self) -> Drain<'_, 'r, C, M> {
         Drain {

@@ -96,7 +96,7 @@ impl Cqe {
     }
 
     /// The value that the request carried: it says whose completion this is.
-    #[doc(alias = "io_uring_cqe_get_data64")]
+    #[doc(alias("io_uring_cqe_get_data", "io_uring_cqe_get_data64"))]
     #[inline(always)]
     pub const fn user_data(&self) -> u64 {
         self.user_data

@@ -433,7 +433,7 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
     /// # Errors
     ///
     /// [`EnterError`]; what the kernel did not take stays in the queue and is submitted by the next call.
-    #[doc(alias = "io_uring_submit_and_wait")]
+    #[doc(alias("io_uring_submit_and_wait", "io_uring_submit_and_get_events"))]
     #[inline(always)]
     pub fn submit_and_wait(&mut self, wait_for: u32) -> Result<Submitted, EnterError> {
         self.publish();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::report::{Report, Stop};
-use crate::{features, kernel, libclang, package, system, test, workspace};
+use crate::{coverage, features, kernel, libclang, package, system, test, workspace};
 
 /// Runs all steps and prints the summary.
 pub(crate) fn run(deny_skips: bool) -> Result<ExitCode> {
@@ -15,6 +15,11 @@ pub(crate) fn run(deny_skips: bool) -> Result<ExitCode> {
 
 fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
     report.step("rules of the repository", "cargo xtask rules", |_| rules())?;
+    report.step(
+        "coverage of the headers",
+        "cargo xtask coverage --brief",
+        |_| coverage::run(true),
+    )?;
     test::steps(report, deny_skips)?;
     report.step("bindings are fresh", "cargo xtask bindgen --check", |_| {
         libclang::require()?;

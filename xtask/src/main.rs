@@ -5,6 +5,7 @@
 mod bench;
 mod bindgen;
 mod ci;
+mod coverage;
 mod demo;
 mod features;
 mod interrupt;
@@ -90,6 +91,12 @@ enum Command {
         #[arg(value_name = "ROW")]
         rows: Vec<String>,
     },
+    /// Say for each name of liburing's headers which item covers it, or why none does.
+    Coverage {
+        /// Print the sums only.
+        #[arg(long)]
+        brief: bool,
+    },
     /// Check what holds for the tracked files and no compiler sees.
     Rules,
 }
@@ -109,6 +116,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Features { deny_skips } => return features::run(deny_skips),
 
         Command::Bench { rows, .. } => bench::instructions(&rows),
+        Command::Coverage { brief } => coverage::run(brief),
         Command::Demo { size } => demo::run(size),
         Command::Vendor { update: false } => vendor::run(),
         Command::Vendor { update: true } => vendor::update(),
