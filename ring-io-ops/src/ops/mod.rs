@@ -6,6 +6,9 @@
 //! | bytes of a file | [`Read`], [`Readv`], [`ReadFixed`], [`Write`], [`Writev`], [`WriteFixed`] |
 //! | open files | [`Fsync`], [`Close`] |
 //! | paths | [`OpenAt`], [`Statx`] |
+//! | sockets | [`Socket`], [`Bind`], [`Listen`], [`Connect`], [`Shutdown`], [`Accept`], [`AcceptMulti`] |
+//! | bytes of a socket | [`Send`], [`SendBundle`], [`SendZc`], [`Recv`], [`RecvMulti`], [`RecvZc`] |
+//! | messages | [`SendMsg`], [`SendMsgZc`], [`RecvMsg`], [`RecvMsgMulti`] |
 //! | time | [`Timeout`], [`TimeoutRemove`], [`TimeoutUpdate`], [`LinkTimeout`] |
 //! | other requests | [`AsyncCancel`], [`AsyncCancelAll`] |
 //!
@@ -26,6 +29,7 @@
 
 mod cancel;
 mod file;
+mod net;
 mod nop;
 mod path;
 mod rw;
@@ -33,6 +37,12 @@ mod timeout;
 
 pub use cancel::{AsyncCancel, AsyncCancelAll, CancelMatch, CancelOutcome};
 pub use file::{Close, Fsync, FsyncFlags};
+pub use net::{
+    Accept, AcceptFlags, AcceptMulti, Accepted, Bind, Connect, Listen, MsgFlags, MultiReceived,
+    Received, Recv, RecvMsg, RecvMsgMulti, RecvMulti, RecvSendFlags, RecvZc, RecvZcOutcome,
+    ReportUsage, Send, SendBundle, SendMsg, SendMsgZc, SendZc, SendZcOutcome, Sent, Shutdown,
+    Socket, SocketFlags, ZeroCopyPlace,
+};
 pub use nop::Nop;
 pub use path::{OpenAt, OpenFlags, Statx, StatxFlags, StatxMask};
 pub use rw::{Read, ReadFixed, Readv, RwFlags, Write, WriteFixed, Writev};
