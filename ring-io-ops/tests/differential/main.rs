@@ -8,6 +8,9 @@
 
 mod cancel;
 mod file;
+mod net_message;
+mod net_socket;
+mod net_transfer;
 mod nop;
 mod oracle;
 mod path;
