@@ -138,8 +138,9 @@ macro_rules! accept_setters {
 /// - `EINVAL`: the socket does not listen; or [`SocketFlags::CLOEXEC`] was given
 ///   with a slot; or the slot lies beyond the registered files.
 /// - `EBADF`, `ENOTSOCK`: the target is not open, or no socket.
-/// - `EMFILE`: the process has as many descriptors as it may; `ENFILE`: the system has, or no slot is free.
-/// - `ENXIO`: a slot was asked for and the ring has no registered files.
+/// - `EMFILE`: the process has as many descriptors as it may; `ENFILE`: the system has.
+/// - `ENFILE`, `ENXIO`: no slot is free, or the ring has no registered files; seen when a connection has
+///   come, which is lost then.
 /// - `EAGAIN`: it would have to wait, and the socket or [`AcceptFlags::DONTWAIT`] forbids that.
 /// - `ECONNABORTED`: the peer has given up.
 /// - `ECANCELED`: cancelled before a connection came.

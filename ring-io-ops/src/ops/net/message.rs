@@ -283,7 +283,7 @@ impl Operation for RecvMsg {
 /// An error is always the last completion.
 ///
 /// - `ECANCELED`: cancelled.
-/// - `EFAULT`: a buffer is too small for the header and the two rooms.
+/// - `EFAULT`: a buffer is too small for the header and the two rooms, whether or not a message has come.
 /// - `EINVAL`: [`MsgFlags::WAITALL`] was given.
 /// - `EOVERFLOW`: the lengths in `*msg` add up to too much.
 /// - Otherwise those of [`RecvMsg`].

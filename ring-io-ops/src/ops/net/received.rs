@@ -42,7 +42,8 @@ pub enum MultiReceived {
         /// Whether more completions follow; if not, this was the last, and a new request has to be made.
         more: bool,
     },
-    /// No provided buffer was left; nothing is lost. This was the last completion. `ENOBUFS`.
+    /// No provided buffer was left, which may be noticed before anything has come; nothing is lost.
+    /// This was the last completion. `ENOBUFS`.
     Starved,
     /// The peer sends no more, or has sent an empty datagram. This was the last completion.
     Ended {

@@ -28,6 +28,7 @@ use crate::target::Target;
 /// # Errors
 ///
 /// - `ENOBUFS`: no provided buffer is there, or no such group.
+/// - `ENOENT`: no such group, for a bundle.
 /// - `ECONNRESET`, `ECONNREFUSED`: the peer has broken the connection off, or an earlier datagram was refused.
 /// - `ENOTCONN`: the socket is not connected.
 /// - `EAGAIN`: it would have to wait, and the socket or [`MsgFlags::DONTWAIT`] forbids that.
@@ -98,6 +99,8 @@ impl Recv {
 
     /// Receives into as many provided buffers of the group `group` as it takes: up to `len` bytes, `0` being
     /// what is there. The group has to be a ring of buffers. `IORING_RECVSEND_BUNDLE`, Linux 6.10.
+    ///
+    /// The kernel learns how much is there only by receiving, so it may stop early.
     #[doc(alias("IORING_RECVSEND_BUNDLE", "RecvBundle"))]
     #[inline(always)]
     pub const fn bundle(target: Target, group: u16, len: u32) -> Self {
@@ -251,6 +254,8 @@ impl RecvMulti {
     }
 
     /// After how many bytes in all the request ends by itself; never unless given, and with `0`. Linux 6.17.
+    ///
+    /// The last completion may go beyond: it is not cut short.
     #[doc(alias = "optlen")]
     #[inline(always)]
     pub const fn total(mut self, total: u32) -> Self {

@@ -56,7 +56,7 @@ impl Sent {
 /// - `ENOTCONN`, `EDESTADDRREQ`: the socket has no peer, and none was given.
 /// - `EMSGSIZE`: too long for one datagram.
 /// - `EAGAIN`: it would have to wait, and the socket or [`MsgFlags::DONTWAIT`] forbids that.
-/// - `ENOBUFS`: no provided buffer is there, or the system's queue is full.
+/// - `ENOBUFS`: no provided buffer is there, or the system's queue is full; `ENOENT`: no such group.
 /// - `ECANCELED`: cancelled before anything was sent.
 /// - `EINVAL`: this kernel does not know a flag, or not for this operation.
 /// - `EBADF`, `ENOTSOCK`: the target is not open, or no socket.
@@ -216,7 +216,7 @@ pub(super) const fn addr_len(len: u16) -> u32 {
 ///
 /// # Errors
 ///
-/// `ENOBUFS`: no buffer is there. Otherwise those of [`Send`].
+/// Those of [`Send`].
 ///
 /// # Examples
 ///
