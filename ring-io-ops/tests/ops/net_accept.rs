@@ -113,10 +113,8 @@ fn accept_waits_only_if_it_may() {
     let cqe = run_all(&mut ring, &[], 1)[0];
     let made = Accept::<ToDescriptor>::read(&cqe).expect("a connection");
     // SAFETY: the completion is that of the request above, and is read only here.
-    assert_eq!(
-        peer(unsafe { made.into_owned_fd() }),
-        client.local_addr().expect("an address")
-    );
+    let socket = unsafe { made.into_owned_fd() };
+    assert_eq!(peer(socket), client.local_addr().expect("an address"));
 }
 
 #[test]

@@ -132,8 +132,8 @@ fn a_message_carries_a_descriptor() {
         (*header).cmsg_type = libc::SCM_RIGHTS;
         (*header).cmsg_len = libc::CMSG_LEN(4) as _;
         libc::CMSG_DATA(header)
-            .cast::<i32>()
-            .write(writer.as_raw_fd());
+            .cast::<[u8; 4]>()
+            .write(writer.as_raw_fd().to_ne_bytes());
     }
     let cqe = run(&mut ring, SendMsg::new(Target::of(&ours), &raw const msg));
     assert_eq!(SendMsg::read(&cqe), Ok(1));
@@ -152,7 +152,8 @@ fn a_message_carries_a_descriptor() {
     let received = unsafe {
         let header = libc::CMSG_FIRSTHDR(&raw const msg);
         assert_eq!((*header).cmsg_type, libc::SCM_RIGHTS);
-        OwnedFd::from_raw_fd(libc::CMSG_DATA(header).cast::<i32>().read())
+        let bytes = libc::CMSG_DATA(header).cast::<[u8; 4]>().read();
+        OwnedFd::from_raw_fd(i32::from_ne_bytes(bytes))
     };
     std::fs::File::from(received)
         .write_all(b"through")

@@ -123,6 +123,12 @@ fn zero_copy_sends_take_registered_buffers() {
     let [sent, _] = both_completions(&mut ring, send, &mut theirs, b"hello");
     assert_eq!(SendMsgZc::read(&sent), Ok(SENT));
 
+    // Several buffers within a registered one take a message.
+    let send = SendZc::vectored(target, iovecs.as_ptr(), 2).buf_index(0);
+    let cqe = failure(&mut ring, send);
+    assert_eq!(SendZc::read(&cqe), failed(libc::EINVAL));
+    assert!(cqe.more(), "a notification follows this error");
+
     // Beyond the buffer, and from one that is not registered.
     for send in [
         SendZc::new(target, memory, 10).buf_index(0),

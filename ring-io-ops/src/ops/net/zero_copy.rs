@@ -153,6 +153,9 @@ impl SendZc {
 
     /// The memory lies within the registered buffer of this index, which spares looking its
     /// pages up; it is not registered unless given.
+    ///
+    /// With [`vectored`](Self::vectored) the kernel refuses it with `EINVAL`, up to Linux 6.18 at least;
+    /// [`SendMsgZc::buf_index`] takes several buffers.
     #[doc(alias = "IORING_RECVSEND_FIXED_BUF")]
     #[inline(always)]
     pub const fn buf_index(mut self, buf_index: u16) -> Self {
