@@ -3,7 +3,7 @@
 use std::ptr;
 
 use bitflags::bitflags;
-use ring_io::{Cqe, CqeFlags, Errno, Prepare, Sqe, SubmissionEntry, sys};
+use ring_io::{Cqe, Errno, Prepare, Sqe, SubmissionEntry, sys};
 
 use super::flags::SocketFlags;
 use crate::address::Address;
@@ -131,7 +131,7 @@ macro_rules! accept_setters {
 /// - [`ToSlot`]: nothing but success.
 /// - [`ToFreeSlot`]: the slot.
 ///
-/// [`CqeFlags::SOCK_NONEMPTY`] in the completion says that more connections wait, Linux 6.10.
+/// [`Cqe::sock_nonempty`] says that more connections wait, Linux 6.10.
 ///
 /// # Errors
 ///
@@ -342,7 +342,7 @@ impl<D: Destination> Operation for AcceptMulti<D> {
         cqe.result().map(|result| Accepted {
             socket: D::made(result),
             more: cqe.more(),
-            sock_nonempty: cqe.flags().contains(CqeFlags::SOCK_NONEMPTY),
+            sock_nonempty: cqe.sock_nonempty(),
         })
     }
 }

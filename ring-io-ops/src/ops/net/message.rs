@@ -265,7 +265,8 @@ impl Operation for RecvMsg {
 /// `IORING_OP_RECVMSG` with `IORING_RECV_MULTISHOT`, Linux 6.0. See `io_uring_prep_recvmsg_multishot(3)`.
 ///
 /// A buffer holds a header (`struct io_uring_recvmsg_out`), room for the
-/// address and room for control data, both as long as `*msg` says, and then the bytes.
+/// address and room for control data, both as long as `*msg` says, and then the bytes:
+/// [`RecvMsgOut`](ring_io::RecvMsgOut) takes it apart.
 ///
 /// # Kernel access
 ///
@@ -291,7 +292,7 @@ impl Operation for RecvMsg {
 /// # Examples
 ///
 /// ```
-/// use ring_io_ops::ring::{Ring, Sqe, sys};
+/// use ring_io_ops::ring::{RecvMsgOut, Ring, Sqe, sys};
 /// use ring_io_ops::{MultiReceived, Operation, RecvMsgMulti, Target};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -323,8 +324,8 @@ impl Operation for RecvMsg {
 /// let item = RecvMsgMulti::read(&cq.pop().expect("the wait saw a completion"))?;
 /// let MultiReceived::Received { received, more: true } = item else { panic!("{item:?}") };
 /// assert_eq!(received.buffer, Some(5));
-/// let header = size_of::<sys::io_uring_recvmsg_out>();
-/// assert_eq!(&memory[header..received.count], b"hello");
+/// let message = RecvMsgOut::parse(&memory[..received.count], 0, 0)?;
+/// assert_eq!(message.payload(), b"hello");
 /// # Ok(())
 /// # }
 /// ```

@@ -1,6 +1,6 @@
 //! What the completions of receives have in common.
 
-use ring_io::{Cqe, CqeFlags, Errno};
+use ring_io::{Cqe, Errno};
 
 /// What one receive has brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,8 +25,8 @@ impl Received {
         cqe.result().map(|count| Self {
             count: count as usize,
             buffer: cqe.buffer_id(),
-            buffer_more: cqe.flags().contains(CqeFlags::BUF_MORE),
-            sock_nonempty: cqe.flags().contains(CqeFlags::SOCK_NONEMPTY),
+            buffer_more: cqe.buf_more(),
+            sock_nonempty: cqe.sock_nonempty(),
         })
     }
 }

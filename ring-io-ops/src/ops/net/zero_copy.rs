@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use ring_io::{Cqe, CqeFlags, Errno, Sqe, sys};
+use ring_io::{Cqe, Errno, Sqe, sys};
 
 use super::flags::{MsgFlags, RecvSendFlags};
 use super::message::{Message, message_setters};
@@ -33,7 +33,7 @@ impl SendZcOutcome {
     #[inline(always)]
     fn read(cqe: &Cqe, reported: bool) -> Result<Self, Errno> {
         // First of all, because the report's bit makes the result look like an error number.
-        if cqe.flags().contains(CqeFlags::NOTIF) {
+        if cqe.notif() {
             let copied = cqe.raw_result() as u32 & sys::IORING_NOTIF_USAGE_ZC_COPIED != 0;
             return Ok(Self::Notified {
                 copied: reported.then_some(copied),
