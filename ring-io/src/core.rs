@@ -5,8 +5,8 @@ use std::fmt;
 use std::mem::{ManuallyDrop, offset_of};
 use std::process;
 use std::ptr::NonNull;
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 
 use ring_io_sys as sys;
 
@@ -30,12 +30,17 @@ pub(crate) struct Core {
     // First, so that a pointer to the core is a pointer to the `struct io_uring` that C knows.
     raw: UnsafeCell<sys::io_uring>,
     enter: UnsafeCell<EnterWord>,
-    tenure: Tenure,
     /// The clock that the ring's waits go by, as a number of [`Clock`]. Stored by the registrar.
     clock: AtomicU32,
+    /// Tells this ring from all others of the process, wherever it moves. Never used twice.
+    id: usize,
+    tenure: Tenure,
 }
 
 const _: () = assert!(offset_of!(Core, raw) == 0);
+
+/// The `id` of the next ring.
+static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
 
 /// Whose the ring is, and so what the end of its core means.
 enum Tenure {
@@ -118,8 +123,10 @@ impl Core {
         Self {
             raw: UnsafeCell::new(raw),
             enter: UnsafeCell::new(enter),
-            tenure,
             clock: AtomicU32::new(Clock::Monotonic.id()),
+            // Relaxed: only the number is wanted.
+            id: NEXT_ID.fetch_add(1, Relaxed),
+            tenure,
         }
     }
 
@@ -175,6 +182,11 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// What tells this ring from all others of the process.
+    pub(crate) const fn id(&self) -> usize {
+        self.id
     }
 
     /// The clock that the ring's waits go by, as far as this crate has registered one.

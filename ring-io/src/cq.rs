@@ -230,19 +230,16 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
     }
 
     /// [`wait_with`](Self::wait_with) for a wait whose times and mask the kernel has in a registered region,
-    /// so that it copies nothing. Linux 6.13.
+    /// so that it copies nothing. On another ring than the one it is registered with, it is an
+    /// ordinary wait. Linux 6.13.
     ///
     /// # Errors
     ///
     /// [`EnterError`].
-    ///
-    /// # Panics
-    ///
-    /// When the region belongs to another ring.
     #[doc(alias = "IORING_ENTER_EXT_ARG_REG")]
     pub fn wait_registered(&mut self, wait: RegisteredWait<'_>) -> Result<Waited, EnterError> {
         let offset = wait.offset_for(self.core());
-        enter::wait_with(self.core(), 0, wait.wait(), Some(offset)).map(|(_, waited)| waited)
+        enter::wait_with(self.core(), 0, wait.wait(), offset).map(|(_, waited)| waited)
     }
 
     /// Brings completions into the queue that the kernel holds back: those that overflowed it, and those

@@ -479,15 +479,12 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
     }
 
     /// [`submit_and_wait_with`](Self::submit_and_wait_with) for a wait whose times and mask the kernel has in
-    /// a registered region, so that it copies nothing. Linux 6.13.
+    /// a registered region, so that it copies nothing. On another ring than the one it is registered with, it is an
+    /// ordinary wait. Linux 6.13.
     ///
     /// # Errors
     ///
     /// [`EnterError`]; what the kernel did not take stays in the queue and is submitted by the next call.
-    ///
-    /// # Panics
-    ///
-    /// When the region belongs to another ring.
     #[doc(alias = "io_uring_submit_and_wait_reg")]
     pub fn submit_and_wait_registered(
         &mut self,
@@ -495,7 +492,7 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
     ) -> Result<(Submitted, Waited), EnterError> {
         let offset = wait.offset_for(self.core());
         self.publish();
-        enter::wait_with(self.core(), self.prepared(), wait.wait(), Some(offset))
+        enter::wait_with(self.core(), self.prepared(), wait.wait(), offset)
     }
 
     /// Publishes, and returns when at least one slot is free; answers how many are.

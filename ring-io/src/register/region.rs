@@ -42,18 +42,18 @@ pub struct WaitRegion {
     memory: NonNull<Entry>,
     bytes: usize,
     waits: Box<[Wait]>,
-    /// The ring that it is registered with, to be compared and not to be followed.
-    ring: *const (),
+    /// The ring that it is registered with.
+    ring: usize,
 }
 
-// SAFETY: the memory is this value's own (1), and the ring's address is only compared.
+// SAFETY: the memory is this value's own (1).
 unsafe impl Send for WaitRegion {}
 // SAFETY: shared references only read (2).
 unsafe impl Sync for WaitRegion {}
 
 impl WaitRegion {
     /// Maps memory for `waits`, which the kernel does not know yet.
-    fn new(waits: Box<[Wait]>, ring: *const ()) -> io::Result<Self> {
+    fn new(waits: Box<[Wait]>, ring: usize) -> io::Result<Self> {
         // SAFETY: sysconf(3) takes a number.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
         let bytes = size_of::<Entry>()
@@ -173,17 +173,9 @@ impl<'r> RegisteredWait<'r> {
         &self.region.waits[self.index]
     }
 
-    /// Where the kernel finds it.
-    ///
-    /// # Panics
-    ///
-    /// When `core` is another ring's.
-    pub(crate) fn offset_for(self, core: &Core) -> usize {
-        assert!(
-            ptr::eq(self.region.ring, ptr::from_ref(core).cast()),
-            "the wait is registered with another ring"
-        );
-        self.index * size_of::<Entry>()
+    /// Where the kernel finds it, if `core` is the ring that it is registered with.
+    pub(crate) fn offset_for(self, core: &Core) -> Option<usize> {
+        (self.region.ring == core.id()).then_some(self.index * size_of::<Entry>())
     }
 }
 
@@ -200,7 +192,9 @@ impl<M: ThreadMode> Registrar<'_, M> {
     /// memory may not be locked.
     #[doc(alias("io_uring_register_region", "IORING_MEM_REGION_REG_WAIT_ARG"))]
     pub fn register_waits(&self, waits: &[Wait]) -> Result<WaitRegion, RegisterError> {
-        let region = WaitRegion::new(waits.into(), self.core.as_ptr().cast()).map_err(|error| {
+        // SAFETY: the ring is live (1).
+        let ring = unsafe { self.core.as_ref() }.id();
+        let region = WaitRegion::new(waits.into(), ring).map_err(|error| {
             let errno = error.raw_os_error().unwrap_or(libc::ENOMEM);
             RegisterError::Other(Errno::from_raw(errno))
         })?;
