@@ -4,11 +4,21 @@
 //! | --- | --- |
 //! | nothing | [`Nop`] |
 //! | bytes of a file | [`Read`], [`Readv`], [`ReadFixed`], [`Write`], [`Writev`], [`WriteFixed`] |
+//! | several pieces of a registered buffer | [`ReadvFixed`], [`WritevFixed`] |
+//! | bytes as they come | [`ReadMultishot`] |
 //! | open files | [`Fsync`], [`Close`] |
-//! | paths | [`OpenAt`], [`Statx`] |
+//! | a file's extent | [`Fallocate`], [`Ftruncate`], [`SyncFileRange`] |
+//! | advice | [`Fadvise`], [`Madvise`] |
+//! | extended attributes | [`Fgetxattr`], [`Getxattr`], [`Fsetxattr`], [`Setxattr`] |
+//! | paths | [`OpenAt`], [`OpenAt2`], [`Statx`], [`RenameAt`], [`UnlinkAt`], [`MkDirAt`], [`SymlinkAt`], [`LinkAt`] |
 //! | sockets | [`Socket`], [`Bind`], [`Listen`], [`Connect`], [`Shutdown`], [`Accept`], [`AcceptMulti`] |
 //! | bytes of a socket | [`Send`], [`SendBundle`], [`SendZc`], [`Recv`], [`RecvMulti`], [`RecvZc`] |
 //! | messages | [`SendMsg`], [`SendMsgZc`], [`RecvMsg`], [`RecvMsgMulti`] |
+//! | pipes | [`Splice`], [`Tee`], [`Pipe`] |
+//! | readiness | [`PollAdd`], [`PollRemove`], [`PollUpdate`], [`EpollCtl`], [`EpollWait`] |
+//! | processes | [`FutexWait`], [`FutexWake`], [`FutexWaitv`], [`WaitId`] |
+//! | rings | [`MsgRing`], [`MsgRingFd`], [`FilesUpdate`], [`FixedFdInstall`], [`ProvideBuffers`], [`RemoveBuffers`] |
+//! | commands | [`UringCmd`], [`SocketQueue`], [`GetSockOpt`], [`SetSockOpt`], [`BlockDiscard`], [`ZoneResetAll`] |
 //! | time | [`Timeout`], [`TimeoutRemove`], [`TimeoutUpdate`], [`LinkTimeout`] |
 //! | other requests | [`AsyncCancel`], [`AsyncCancelAll`] |
 //!
@@ -27,16 +37,35 @@
 //! Descriptors and slots are numbers: they have to stay what they are until the
 //! entry is taken.
 
+mod advice;
 mod cancel;
+mod command;
+mod epoll;
+mod extent;
 mod file;
+mod futex;
 mod net;
 mod nop;
 mod path;
+mod pipe;
+mod poll;
+mod process;
+mod ring;
 mod rw;
+mod rw_fixed;
+mod rw_multishot;
 mod timeout;
+mod xattr;
 
+pub use advice::{Fadvise, FileAdvice, Madvise, MemoryAdvice};
 pub use cancel::{AsyncCancel, AsyncCancelAll, CancelMatch, CancelOutcome};
+pub use command::{BlockDiscard, GetSockOpt, SetSockOpt, SocketQueue, UringCmd, ZoneResetAll};
+pub use epoll::{EpollCtl, EpollWait};
+pub use extent::{Fallocate, FallocateFlags, Ftruncate, SyncFileRange, SyncFileRangeFlags};
 pub use file::{Close, Fsync, FsyncFlags};
+pub use futex::{
+    FutexFlags, FutexOutcome, FutexWait, FutexWaiter, FutexWaitv, FutexWaitvOutcome, FutexWake,
+};
 pub use net::{
     Accept, AcceptFlags, AcceptMulti, Accepted, Bind, Connect, Listen, MsgFlags, MultiReceived,
     Received, Recv, RecvMsg, RecvMsgMulti, RecvMulti, RecvSendFlags, RecvZc, RecvZcOutcome,
@@ -44,9 +73,21 @@ pub use net::{
     Socket, SocketFlags, ZeroCopyPlace,
 };
 pub use nop::Nop;
-pub use path::{OpenAt, OpenFlags, Statx, StatxFlags, StatxMask};
+pub use path::{
+    LinkAt, LinkFlags, MkDirAt, OpenAt, OpenAt2, OpenFlags, OpenHow, RenameAt, RenameFlags,
+    ResolveFlags, Statx, StatxFlags, StatxMask, SymlinkAt, UnlinkAt, UnlinkFlags,
+};
+pub use pipe::{Pipe, PipeFlags, Splice, SpliceFlags, Tee};
+pub use poll::{PollAdd, PollChange, PollEvents, PollReady, PollRemove, PollUpdate};
+pub use process::{WaitFlags, WaitFor, WaitId};
+pub use ring::{
+    FilesUpdate, FixedFdInstall, MsgRing, MsgRingFd, ProvideBuffers, RemoveBuffers, SlotDestination,
+};
 pub use rw::{Read, ReadFixed, Readv, RwFlags, Write, WriteFixed, Writev};
+pub use rw_fixed::{ReadvFixed, WritevFixed};
+pub use rw_multishot::{ReadMultishot, ReadMultishotItem};
 pub use timeout::{
     LinkTimeout, LinkTimeoutOutcome, Timeout, TimeoutFlags, TimeoutOutcome, TimeoutRemove,
     TimeoutUpdate, TimeoutUpdateOutcome,
 };
+pub use xattr::{Fgetxattr, Fsetxattr, Getxattr, Setxattr, XattrFlags};

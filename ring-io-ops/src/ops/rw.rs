@@ -39,20 +39,20 @@ bitflags! {
 /// The offset that means the file's own position.
 const CURRENT_POSITION: u64 = u64::MAX;
 
-/// What all six operations have.
+/// What all operations of this shape have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Transfer {
+pub(super) struct Transfer {
     target: Target,
     address: Address,
     len: u32,
-    offset: u64,
-    rw_flags: RwFlags,
-    ioprio: u16,
+    pub(super) offset: u64,
+    pub(super) rw_flags: RwFlags,
+    pub(super) ioprio: u16,
 }
 
 impl Transfer {
     #[inline(always)]
-    const fn new<T>(target: Target, address: *const T, len: u32) -> Self {
+    pub(super) const fn new<T>(target: Target, address: *const T, len: u32) -> Self {
         Self {
             target,
             address: Address::new(address),
@@ -64,7 +64,7 @@ impl Transfer {
     }
 
     #[inline(always)]
-    fn write(&self, sqe: &mut Sqe) {
+    pub(super) fn write(&self, sqe: &mut Sqe) {
         self.target.write(sqe);
         sqe.set_ioprio(self.ioprio)
             .set_off(self.offset)
@@ -76,11 +76,11 @@ impl Transfer {
 
 /// A count of bytes never exceeds the `len` that a request can carry, so it fits.
 #[inline(always)]
-fn byte_count(cqe: &Cqe) -> Result<usize, Errno> {
+pub(super) fn byte_count(cqe: &Cqe) -> Result<usize, Errno> {
     cqe.result().map(|count| count as usize)
 }
 
-/// Writes the setters that all six operations have.
+/// Writes the setters that all operations of this shape have.
 macro_rules! transfer_setters {
     () => {
         /// The position in bytes from the start of the file, whose own position is
@@ -111,6 +111,8 @@ macro_rules! transfer_setters {
         }
     };
 }
+
+pub(super) use transfer_setters;
 
 /// Reads from a file into a caller's buffer.
 ///

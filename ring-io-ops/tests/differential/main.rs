@@ -6,13 +6,23 @@
 //! name of the field. `user_data` is compared apart, because C leaves it alone
 //! until it is set.
 
+mod advice;
 mod cancel;
+mod command;
+mod epoll;
+mod extent;
 mod file;
+mod futex;
 mod net_message;
 mod net_socket;
 mod net_transfer;
 mod nop;
 mod oracle;
 mod path;
+mod pipe;
+mod poll;
+mod process;
+mod ring;
 mod rw;
 mod timeout;
+mod xattr;

@@ -1,12 +1,16 @@
 use std::ffi::c_void;
 
 use proptest::prelude::*;
-use ring_io_ops::{Read, ReadFixed, Readv, RwFlags, Write, WriteFixed, Writev};
+use ring_io_ops::ring::SqeFlags;
+use ring_io_ops::{
+    Read, ReadFixed, ReadMultishot, Readv, ReadvFixed, RwFlags, Write, WriteFixed, Writev,
+    WritevFixed,
+};
 use ring_io_sys as sys;
 
 use crate::oracle::{address, common, compare, config, fd_and_flags, target, word32, word64};
 
-/// The setters that all six operations have; what is absent is left at its default.
+/// The setters that all operations of this shape have; what is absent is left at its default.
 #[derive(Clone, Debug)]
 struct Setters {
     offset: Option<u64>,
@@ -159,6 +163,57 @@ proptest! {
                 sys::io_uring_prep_write_fixed(sqe, fd, buf, len, offset, i32::from(buf_index));
                 set.write_rest(sqe);
             }
+        })?;
+    }
+
+    #[test]
+    fn readv_fixed_writes_what_prep_readv_fixed_writes(
+        common in common(), target in target(), iovecs in address::<libc::iovec>(), count in word32(),
+        buf_index in any::<u16>(), set in setters(),
+    ) {
+        let (fd, flags) = fd_and_flags(target);
+        compare(apply!(ReadvFixed::new(target, iovecs, count, buf_index), set), flags, &common, |sqe| {
+            let (iovecs, offset, index) = (iovecs.cast(), set.offset_in_c(), i32::from(buf_index));
+            let rw = set.rw_flags.unwrap_or(0) as i32;
+            // SAFETY: `sqe` is an entry.
+            unsafe {
+                sys::io_uring_prep_readv_fixed(sqe, fd, iovecs, count, offset, rw, index);
+                (*sqe).ioprio = set.ioprio.unwrap_or(0);
+            }
+        })?;
+    }
+
+    #[test]
+    fn writev_fixed_writes_what_prep_writev_fixed_writes(
+        common in common(), target in target(), iovecs in address::<libc::iovec>(), count in word32(),
+        buf_index in any::<u16>(), set in setters(),
+    ) {
+        let (fd, flags) = fd_and_flags(target);
+        compare(apply!(WritevFixed::new(target, iovecs, count, buf_index), set), flags, &common, |sqe| {
+            let (iovecs, offset, index) = (iovecs.cast(), set.offset_in_c(), i32::from(buf_index));
+            let rw = set.rw_flags.unwrap_or(0) as i32;
+            // SAFETY: `sqe` is an entry.
+            unsafe {
+                sys::io_uring_prep_writev_fixed(sqe, fd, iovecs, count, offset, rw, index);
+                (*sqe).ioprio = set.ioprio.unwrap_or(0);
+            }
+        })?;
+    }
+
+    // The kernel refuses a length, so there is none to compare.
+    #[test]
+    fn read_multishot_writes_what_prep_read_multishot_writes(
+        common in common(), target in target(), group in any::<u16>(), offset in prop::option::of(word64()),
+    ) {
+        let mut read = ReadMultishot::new(target, group);
+        if let Some(offset) = offset {
+            read = read.offset(offset);
+        }
+        let (fd, flags) = fd_and_flags(target);
+        compare(read, flags | SqeFlags::BUFFER_SELECT, &common, |sqe| {
+            let offset = offset.unwrap_or(u64::MAX);
+            // SAFETY: `sqe` is an entry.
+            unsafe { sys::io_uring_prep_read_multishot(sqe, fd, 0, offset, i32::from(group)) };
         })?;
     }
 }

@@ -1,7 +1,12 @@
 //! Every operation on the real kernel: what it does, and how it fails.
 
+mod advice;
 mod cancel;
+mod command;
+mod epoll;
+mod extent;
 mod file;
+mod futex;
 mod net_accept;
 mod net_common;
 mod net_message;
@@ -10,8 +15,15 @@ mod net_transfer;
 mod net_zero_copy;
 mod nop;
 mod path;
+mod pipe;
+mod poll;
+mod process;
 mod request;
+mod ring;
 mod rw;
+mod rw_fixed;
+mod rw_multishot;
 #[path = "../support/mod.rs"]
 mod support;
 mod timeout;
+mod xattr;

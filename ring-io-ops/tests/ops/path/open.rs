@@ -1,28 +1,18 @@
-use std::ffi::{CString, c_char};
+use std::ffi::c_char;
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
-use std::path::Path;
 use std::ptr;
 
 use ring_io_ops::ring::{Cqe, Ring};
 use ring_io_ops::{
-    CWD, Fixed, OpenAt, OpenFlags, Operation, Read, Statx, StatxFlags, StatxMask, ToDescriptor,
+    CWD, Fixed, OpenAt, OpenAt2, OpenFlags, OpenHow, Operation, Read, ResolveFlags, ToDescriptor,
     ToFreeSlot, ToSlot,
 };
 
+use super::{c_path, folder};
 use crate::support::{CLOSED, UNMAPPED, failed, file_with, ring_for, run};
-
-fn c_path(path: &Path) -> CString {
-    CString::new(path.as_os_str().as_bytes()).expect("a path without zero bytes")
-}
-
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("the temporary folder takes a folder")
-}
 
 fn opened(cqe: &Cqe) -> File {
     let fd = OpenAt::<ToDescriptor>::read(cqe).expect("the file opens");
@@ -179,94 +169,71 @@ fn open_into_a_slot_without_registered_files_completes_with_enxio() {
     assert_eq!(OpenAt::<ToSlot>::read(&cqe), failed(libc::ENXIO));
 }
 
-fn statx(
-    ring: &mut Ring,
-    statx: impl FnOnce(*mut libc::statx) -> Statx,
-) -> Result<libc::statx, ring_io_ops::ring::Errno> {
-    let mut buf = MaybeUninit::<libc::statx>::zeroed();
-    let cqe = run(ring, statx(buf.as_mut_ptr()));
-    // SAFETY: all zeros is a valid `statx`, and so is what the kernel writes.
-    Statx::read(&cqe).map(|()| unsafe { buf.assume_init() })
-}
-
 #[test]
-fn statx_says_what_the_standard_library_says() {
-    let Some(mut ring) = ring_for::<Statx>() else {
+fn open_confined_to_its_directory_opens_what_lies_beneath() {
+    let Some(mut ring) = ring_for::<OpenAt2>() else {
         return;
     };
     let folder = folder();
-    let path = folder.path().join("file");
-    fs::write(&path, "text").expect("the folder takes a file");
-    let told = fs::metadata(&path).expect("metadata");
-    let path = c_path(&path);
-    let mask = StatxMask::BASIC_STATS | StatxMask::BTIME;
-    let stat = statx(&mut ring, |buf| {
-        Statx::new(CWD, path.as_ptr(), buf).mask(mask)
-    });
-    let stat = stat.expect("the file is there");
-
-    assert!(StatxMask::from_bits_retain(stat.stx_mask).contains(StatxMask::BASIC_STATS));
-    assert_eq!(u32::from(stat.stx_mode), told.mode());
-    assert_eq!(stat.stx_size, told.size());
-    assert_eq!(stat.stx_ino, told.ino());
-    assert_eq!(u64::from(stat.stx_nlink), told.nlink());
-    assert_eq!((stat.stx_uid, stat.stx_gid), (told.uid(), told.gid()));
-    assert_eq!(stat.stx_blocks, told.blocks());
-    assert_eq!(u64::from(stat.stx_blksize), told.blksize());
-    assert_eq!(stat.stx_mtime.tv_sec, told.mtime());
-    assert_eq!(i64::from(stat.stx_mtime.tv_nsec), told.mtime_nsec());
-    assert_eq!(stat.stx_ctime.tv_sec, told.ctime());
+    let dir = File::open(folder.path()).expect("a folder opens");
+    let flags = OpenFlags::RDWR | OpenFlags::CREAT | OpenFlags::CLOEXEC;
+    let how = OpenHow::new(flags)
+        .mode(0o600)
+        .resolve(ResolveFlags::BENEATH);
+    let open = OpenAt2::new(dir.as_raw_fd(), c"new".as_ptr(), &raw const how);
+    let cqe = run(&mut ring, open);
+    let fd = OpenAt2::<ToDescriptor>::read(&cqe).expect("the file opens");
+    // SAFETY: the completion is that of a request to open, and is taken once.
+    let file = File::from(unsafe { fd.into_owned_fd() });
+    let made = file.metadata().expect("metadata");
+    assert_eq!(made.permissions().mode() & 0o777, 0o600);
+    let named = fs::metadata(folder.path().join("new")).expect("the file is there");
+    assert_eq!(made.ino(), named.ino());
 }
 
 #[test]
-fn statx_of_an_empty_path_is_about_the_descriptor() {
-    let Some(mut ring) = ring_for::<Statx>() else {
-        return;
-    };
-    let file = file_with(b"12345");
-    let about = |buf| Statx::new(file.as_raw_fd(), c"".as_ptr(), buf);
-    let stat = statx(&mut ring, |buf| about(buf).flags(StatxFlags::EMPTY_PATH));
-    assert_eq!(stat.expect("the file is open").stx_size, 5);
-    // Without the flag an empty path names nothing.
-    let refused = statx(&mut ring, about).map(|stat| stat.stx_size);
-    assert_eq!(refused, failed(libc::ENOENT));
-}
-
-#[test]
-fn statx_follows_a_link_unless_told_otherwise() {
-    let Some(mut ring) = ring_for::<Statx>() else {
+fn open_confined_to_its_directory_fails_outside_it() {
+    let Some(mut ring) = ring_for::<OpenAt2>() else {
         return;
     };
     let folder = folder();
-    let path = folder.path().join("link");
-    symlink("/dev", &path).expect("the folder takes a link");
-    let path = c_path(&path);
-    let about = |buf| Statx::new(CWD, path.as_ptr(), buf).mask(StatxMask::TYPE);
-    let kind = |stat: libc::statx| u32::from(stat.stx_mode) & libc::S_IFMT;
-    let followed = statx(&mut ring, about).expect("the link's target is there");
-    assert_eq!(kind(followed), libc::S_IFDIR);
-    let itself = statx(&mut ring, |buf| {
-        about(buf).flags(StatxFlags::SYMLINK_NOFOLLOW)
-    });
-    assert_eq!(kind(itself.expect("the link is there")), libc::S_IFLNK);
+    symlink("/dev/null", folder.path().join("link")).expect("the folder takes a link");
+    let dir = File::open(folder.path()).expect("a folder opens");
+    for (resolve, errno) in [
+        (ResolveFlags::BENEATH, libc::EXDEV),
+        (ResolveFlags::NO_SYMLINKS, libc::ELOOP),
+        (ResolveFlags::IN_ROOT, libc::ENOENT),
+    ] {
+        let how = OpenHow::new(OpenFlags::RDONLY).resolve(resolve);
+        let open = OpenAt2::new(dir.as_raw_fd(), c"link".as_ptr(), &raw const how);
+        let cqe = run(&mut ring, open);
+        assert_eq!(OpenAt2::<ToDescriptor>::read(&cqe), failed(errno));
+    }
 }
 
 #[test]
-fn statx_of_a_missing_file_completes_with_enoent() {
-    let Some(mut ring) = ring_for::<Statx>() else {
+fn open_with_permissions_for_no_new_file_completes_with_einval() {
+    let Some(mut ring) = ring_for::<OpenAt2>() else {
         return;
     };
-    let path = c"/no/such/file".as_ptr();
-    let stat = statx(&mut ring, |buf| Statx::new(CWD, path, buf)).map(|stat| stat.stx_size);
-    assert_eq!(stat, failed(libc::ENOENT));
+    let how = OpenHow::new(OpenFlags::RDONLY).mode(0o600);
+    let open = OpenAt2::new(CWD, c"/dev/zero".as_ptr(), &raw const how);
+    let cqe = run(&mut ring, open);
+    assert_eq!(OpenAt2::<ToDescriptor>::read(&cqe), failed(libc::EINVAL));
 }
 
 #[test]
-fn statx_into_unmapped_memory_completes_with_efault() {
-    let Some(mut ring) = ring_for::<Statx>() else {
+fn open_as_described_goes_into_slots() {
+    let Some(mut ring) = ring_with_slots() else {
         return;
     };
-    let nowhere = ptr::without_provenance_mut(UNMAPPED);
-    let cqe = run(&mut ring, Statx::new(CWD, c"/".as_ptr(), nowhere));
-    assert_eq!(Statx::read(&cqe), failed(libc::EFAULT));
+    let how = OpenHow::new(OpenFlags::RDONLY);
+    let open = OpenAt2::new(CWD, c"/dev/zero".as_ptr(), &raw const how);
+    let cqe = run(&mut ring, open.into_slot(2));
+    assert_eq!(OpenAt2::<ToSlot>::read(&cqe), Ok(()));
+    assert_eq!(read_slot(&mut ring, 2), [0; 3]);
+    let cqe = run(&mut ring, open.into_free_slot());
+    assert_eq!(OpenAt2::<ToFreeSlot>::read(&cqe), Ok(1));
+    let cqe = run(&mut ring, open.into_free_slot());
+    assert_eq!(OpenAt2::<ToFreeSlot>::read(&cqe), failed(libc::ENFILE));
 }

@@ -1,4 +1,4 @@
-//! Requests about a file that is named by its path.
+//! Opening a file that is named by its path.
 
 use std::ffi::c_char;
 use std::os::fd::RawFd;
@@ -8,7 +8,7 @@ use ring_io::{Cqe, Errno, Prepare, Sqe, SubmissionEntry, sys};
 
 use crate::address::Address;
 use crate::destination::{Destination, ToDescriptor, ToFreeSlot, ToSlot};
-use crate::operation::{Operation, pushable};
+use crate::operation::Operation;
 
 bitflags! {
     /// `O_*`: how [`OpenAt`] opens a file. See `open(2)`.
@@ -207,175 +207,218 @@ impl<D: Destination> From<OpenAt<D>> for Sqe {
 }
 
 bitflags! {
-    /// `AT_*`: how [`Statx`] finds the file and how fresh the answer has to be. See `statx(2)`.
+    /// `RESOLVE_*`: which ways a path may not take. See `openat2(2)`.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    pub struct StatxFlags: u32 {
-        /// `AT_EMPTY_PATH`: an empty path means the descriptor itself.
-        const EMPTY_PATH = libc::AT_EMPTY_PATH as u32;
-        /// `AT_NO_AUTOMOUNT`: does not mount what would be mounted on use.
-        const NO_AUTOMOUNT = libc::AT_NO_AUTOMOUNT as u32;
-        /// `AT_SYMLINK_NOFOLLOW`: a symbolic link is asked about itself.
-        const SYMLINK_NOFOLLOW = libc::AT_SYMLINK_NOFOLLOW as u32;
-        /// `AT_STATX_FORCE_SYNC`: asks a network file system's server.
-        const FORCE_SYNC = libc::AT_STATX_FORCE_SYNC as u32;
-        /// `AT_STATX_DONT_SYNC`: what is cached will do.
-        const DONT_SYNC = libc::AT_STATX_DONT_SYNC as u32;
+    pub struct ResolveFlags: u64 {
+        /// `RESOLVE_NO_XDEV`, Linux 5.6: onto another mount; fails with `EXDEV`.
+        const NO_XDEV = libc::RESOLVE_NO_XDEV;
+        /// `RESOLVE_NO_MAGICLINKS`, Linux 5.6: over links such as those in `/proc/PID/fd`; fails with `ELOOP`.
+        const NO_MAGICLINKS = libc::RESOLVE_NO_MAGICLINKS;
+        /// `RESOLVE_NO_SYMLINKS`, Linux 5.6: over any symbolic link; fails with `ELOOP`.
+        const NO_SYMLINKS = libc::RESOLVE_NO_SYMLINKS;
+        /// `RESOLVE_BENEATH`, Linux 5.6: out of the directory; fails with `EXDEV`.
+        const BENEATH = libc::RESOLVE_BENEATH;
+        /// `RESOLVE_IN_ROOT`, Linux 5.6: out of the directory, which stands for the root instead.
+        const IN_ROOT = libc::RESOLVE_IN_ROOT;
+        /// `RESOLVE_CACHED`, Linux 5.12: to what is not in memory yet; fails with `EAGAIN`.
+        const CACHED = libc::RESOLVE_CACHED;
 
         // Bits newer than these bindings pass through untouched.
         const _ = !0;
     }
 }
 
-bitflags! {
-    /// `STATX_*`: what [`Statx`] asks for, and in `stx_mask` what it got. See `statx(2)`.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    pub struct StatxMask: u32 {
-        /// `STATX_TYPE`: the file's type, in `stx_mode`.
-        const TYPE = libc::STATX_TYPE;
-        /// `STATX_MODE`: the permissions, in `stx_mode`.
-        const MODE = libc::STATX_MODE;
-        /// `STATX_NLINK`: `stx_nlink`.
-        const NLINK = libc::STATX_NLINK;
-        /// `STATX_UID`: `stx_uid`.
-        const UID = libc::STATX_UID;
-        /// `STATX_GID`: `stx_gid`.
-        const GID = libc::STATX_GID;
-        /// `STATX_ATIME`: `stx_atime`.
-        const ATIME = libc::STATX_ATIME;
-        /// `STATX_MTIME`: `stx_mtime`.
-        const MTIME = libc::STATX_MTIME;
-        /// `STATX_CTIME`: `stx_ctime`.
-        const CTIME = libc::STATX_CTIME;
-        /// `STATX_INO`: `stx_ino`.
-        const INO = libc::STATX_INO;
-        /// `STATX_SIZE`: `stx_size`.
-        const SIZE = libc::STATX_SIZE;
-        /// `STATX_BLOCKS`: `stx_blocks`.
-        const BLOCKS = libc::STATX_BLOCKS;
-        /// `STATX_BASIC_STATS`: all of the above, what `stat(2)` tells.
-        const BASIC_STATS = libc::STATX_BASIC_STATS;
-        /// `STATX_BTIME`: `stx_btime`, when the file was made.
-        const BTIME = libc::STATX_BTIME;
-        /// `STATX_MNT_ID`, Linux 5.8: `stx_mnt_id`.
-        const MNT_ID = libc::STATX_MNT_ID;
-        /// `STATX_DIOALIGN`, Linux 6.1: `stx_dio_mem_align` and `stx_dio_offset_align`.
-        const DIOALIGN = libc::STATX_DIOALIGN;
-        /// `STATX_MNT_ID_UNIQUE`, Linux 6.8: `stx_mnt_id`, never used again.
-        const MNT_ID_UNIQUE = libc::STATX_MNT_ID_UNIQUE;
-        /// `STATX_SUBVOL`, Linux 6.10: `stx_subvol`.
-        const SUBVOL = libc::STATX_SUBVOL;
-        /// `STATX_WRITE_ATOMIC`, Linux 6.11: `stx_atomic_write_unit_min` and its neighbours.
-        const WRITE_ATOMIC = libc::STATX_WRITE_ATOMIC;
-        /// `STATX_DIO_READ_ALIGN`, Linux 6.14: `stx_dio_read_offset_align`.
-        const DIO_READ_ALIGN = libc::STATX_DIO_READ_ALIGN;
-
-        // Bits newer than these bindings pass through untouched.
-        const _ = !0;
-    }
-}
-
-/// Asks about a file: its type, size, times and more.
-///
-/// `IORING_OP_STATX`, Linux 5.6. See `io_uring_prep_statx(3)`, `statx(2)`.
-///
-/// # Kernel access
-///
-/// Reads the path until submission; writes to `*buf` until completion. `dir`
-/// has to stay open until completion.
-///
-/// # Result
-///
-/// Nothing but success: the answer is in `*buf`, and its `stx_mask` says which
-/// fields the file system filled.
-///
-/// # Errors
-///
-/// - `ENOENT`: the file, or a directory on the way, is missing; or the path is
-///   empty and [`StatxFlags::EMPTY_PATH`] was not given.
-/// - `EBADF`: `dir` is not open, or is a slot.
-/// - `EFAULT`: the path or `buf` is not accessible.
+/// How [`OpenAt2`] opens a file, as `struct open_how` has it. Linux 5.6.
 ///
 /// # Examples
 ///
 /// ```
-/// use std::mem::MaybeUninit;
+/// use ring_io_ops::{OpenFlags, OpenHow, ResolveFlags};
 ///
-/// use ring_io_ops::{CWD, Operation, Statx, StatxMask, ring::Ring};
+/// let how = OpenHow::new(OpenFlags::WRONLY | OpenFlags::CREAT).resolve(ResolveFlags::BENEATH);
+/// assert_eq!(how.mode, 0o666);
+/// assert_eq!(OpenHow::new(OpenFlags::RDONLY).mode, 0);
+/// ```
+#[doc(alias = "open_how")]
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct OpenHow {
+    /// `O_*`; unlike [`OpenAt`] the kernel refuses bits that it does not know.
+    pub flags: u64,
+    /// The permissions of a file that is made, before the umask; has to be zero if none is.
+    pub mode: u64,
+    /// `RESOLVE_*`.
+    pub resolve: u64,
+}
+
+impl OpenHow {
+    /// Opens with these flags. The permissions are `0o666` if the flags make a file, and zero if not.
+    #[inline]
+    pub const fn new(flags: OpenFlags) -> Self {
+        let makes = flags.contains(OpenFlags::CREAT) || flags.contains(OpenFlags::TMPFILE);
+        Self {
+            flags: flags.bits() as u64,
+            mode: if makes { 0o666 } else { 0 },
+            resolve: 0,
+        }
+    }
+
+    /// The permissions of a file that is made, before the umask.
+    #[inline]
+    #[must_use]
+    pub const fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode as u64;
+        self
+    }
+
+    /// Which ways the path may not take; it may take all unless given.
+    #[inline]
+    #[must_use]
+    pub const fn resolve(mut self, flags: ResolveFlags) -> Self {
+        self.resolve = flags.bits();
+        self
+    }
+}
+
+const _: () = {
+    use std::mem::{align_of, offset_of, size_of};
+    type Raw = libc::open_how;
+    assert!(size_of::<OpenHow>() == size_of::<Raw>());
+    assert!(align_of::<OpenHow>() == align_of::<Raw>());
+    assert!(offset_of!(OpenHow, flags) == offset_of!(Raw, flags));
+    assert!(offset_of!(OpenHow, mode) == offset_of!(Raw, mode));
+    assert!(offset_of!(OpenHow, resolve) == offset_of!(Raw, resolve));
+};
+
+/// Opens a file along a path that may be confined.
+///
+/// `IORING_OP_OPENAT2`, Linux 5.6. See `io_uring_prep_openat2(3)`, `openat2(2)`.
+///
+/// The type parameter says where the file goes, as for [`OpenAt`].
+///
+/// # Kernel access
+///
+/// Reads the path and `*how` until submission. A file that was in the slot is
+/// closed; `dir` has to stay open until completion.
+///
+/// # Result
+///
+/// - [`ToDescriptor`]: a [`NewFd`](crate::NewFd), which becomes an `OwnedFd` in a step of its own.
+/// - [`ToSlot`]: nothing but success.
+/// - [`ToFreeSlot`]: the slot.
+///
+/// # Errors
+///
+/// Those of [`OpenAt`], and:
+///
+/// - `EINVAL`: a flag is unknown, or permissions were given and no file is made.
+/// - `EXDEV`, `ELOOP`: the path would take a way that [`OpenHow::resolve`] forbids.
+/// - `EAGAIN`: with [`ResolveFlags::CACHED`] what the path names is not in memory.
+///
+/// # Examples
+///
+/// ```
+/// use ring_io_ops::ring::{Errno, Ring};
+/// use ring_io_ops::{CWD, OpenAt2, OpenFlags, OpenHow, Operation, ResolveFlags, ToDescriptor};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
 /// let mut ring = Ring::new(2)?;
 /// let (mut sq, mut cq, _) = ring.split();
-/// let mut stat = MaybeUninit::<libc::statx>::zeroed();
-/// // SAFETY: `stat` outlives the wait below, which ends with the completion.
-/// unsafe { sq.push(Statx::new(CWD, c"/".as_ptr(), stat.as_mut_ptr()).mask(StatxMask::TYPE)) }?;
+/// let how = OpenHow::new(OpenFlags::RDONLY).resolve(ResolveFlags::BENEATH);
+/// // SAFETY: `how` outlives the submission below, and the path is a constant.
+/// unsafe { sq.push(OpenAt2::new(CWD, c"/dev/null".as_ptr(), &raw const how)) }?;
 /// sq.submit_and_wait(1)?;
-/// Statx::read(&cq.pop().expect("the wait saw a completion"))?;
-/// // SAFETY: all zeros is a valid `statx`, and so is what the kernel wrote.
-/// let stat = unsafe { stat.assume_init() };
-/// assert_eq!(u32::from(stat.stx_mode) & libc::S_IFMT, libc::S_IFDIR);
+/// let cqe = cq.pop().expect("the wait saw a completion");
+/// // An absolute path leaves the current directory.
+/// assert_eq!(OpenAt2::<ToDescriptor>::read(&cqe), Err(Errno::from_raw(libc::EXDEV)));
 /// # Ok(())
 /// # }
 /// ```
-#[doc(alias("IORING_OP_STATX", "io_uring_prep_statx"))]
+#[doc(alias(
+    "IORING_OP_OPENAT2",
+    "io_uring_prep_openat2",
+    "io_uring_prep_openat2_direct"
+))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "an operation does nothing until it is pushed"]
-pub struct Statx {
+pub struct OpenAt2<D = ToDescriptor> {
     dir: RawFd,
     path: Address,
-    buf: Address,
-    flags: StatxFlags,
-    mask: StatxMask,
+    how: Address,
+    destination: D,
 }
 
-impl Statx {
-    /// Asks about the file at `path`, a string that ends with a zero byte.
+impl OpenAt2 {
+    /// Opens the file at `path`, a string that ends with a zero byte.
     ///
     /// A relative path starts at the directory `dir`, [`CWD`](crate::CWD) being
     /// the current one. `dir` is always a descriptor, never a slot.
     #[inline(always)]
-    pub const fn new(dir: RawFd, path: *const c_char, buf: *mut libc::statx) -> Self {
+    pub const fn new(dir: RawFd, path: *const c_char, how: *const OpenHow) -> Self {
         Self {
             dir,
             path: Address::new(path),
-            buf: Address::new(buf),
-            flags: StatxFlags::empty(),
-            mask: StatxMask::BASIC_STATS,
+            how: Address::new(how),
+            destination: ToDescriptor,
         }
-    }
-
-    /// How to find the file and how fresh the answer has to be; none unless given.
-    #[inline(always)]
-    pub const fn flags(mut self, flags: StatxFlags) -> Self {
-        self.flags = flags;
-        self
-    }
-
-    /// What to ask for; [`StatxMask::BASIC_STATS`] unless given.
-    #[inline(always)]
-    pub const fn mask(mut self, mask: StatxMask) -> Self {
-        self.mask = mask;
-        self
     }
 }
 
-impl Operation for Statx {
-    const OPCODE: u8 = sys::IORING_OP_STATX as u8;
-    type Output = ();
+impl<D: Copy> OpenAt2<D> {
+    /// Puts the file into this slot of the registered files, closing what was there. Linux 5.15.
+    #[doc(alias = "file_index")]
+    #[inline(always)]
+    pub const fn into_slot(self, slot: u32) -> OpenAt2<ToSlot> {
+        self.to(ToSlot(slot))
+    }
+
+    /// Puts the file into a free slot of the registered files. Linux 5.19.
+    #[doc(alias("file_index", "IORING_FILE_INDEX_ALLOC"))]
+    #[inline(always)]
+    pub const fn into_free_slot(self) -> OpenAt2<ToFreeSlot> {
+        self.to(ToFreeSlot)
+    }
+
+    const fn to<E>(self, destination: E) -> OpenAt2<E> {
+        OpenAt2 {
+            dir: self.dir,
+            path: self.path,
+            how: self.how,
+            destination,
+        }
+    }
+}
+
+impl<D: Destination> Operation for OpenAt2<D> {
+    const OPCODE: u8 = sys::IORING_OP_OPENAT2 as u8;
+    type Output = D::Made;
 
     #[inline(always)]
     fn write(&self, sqe: &mut Sqe) {
         sqe.set_fd(self.dir)
-            .set_off(self.buf.to_u64())
+            .set_off(self.how.to_u64())
             .set_addr(self.path.to_u64())
-            .set_len(self.mask.bits())
-            .set_op_flags(self.flags.bits());
+            .set_len(size_of::<OpenHow>() as u32)
+            .set_file_index(self.destination.file_index());
     }
 
     #[inline(always)]
-    fn read(cqe: &Cqe) -> Result<(), Errno> {
-        cqe.result().map(drop)
+    fn read(cqe: &Cqe) -> Result<D::Made, Errno> {
+        cqe.result().map(D::made)
     }
 }
 
-pushable!(Statx);
+impl<D: Destination, S: SubmissionEntry> Prepare<S> for OpenAt2<D> {
+    #[inline(always)]
+    fn prepare(&self) -> S {
+        S::from(self.to_sqe())
+    }
+}
+
+impl<D: Destination> From<OpenAt2<D>> for Sqe {
+    #[inline(always)]
+    fn from(operation: OpenAt2<D>) -> Self {
+        operation.to_sqe()
+    }
+}
