@@ -57,14 +57,7 @@ pub(super) const DECIDED: &[(&str, &str)] = &[
         "not yet: a setter of the writes",
     ),
     ("IORING_OP_*", "not yet: an operation of ring-io-ops"),
-    ("IORING_ACCEPT_*", "not yet: an operation of ring-io-ops"),
-    ("IORING_FIXED_FD_*", "not yet: an operation of ring-io-ops"),
-    ("IORING_MSG_*", "not yet: an operation of ring-io-ops"),
     ("IORING_NOP_*", "not yet: a variant of the no-op"),
-    ("IORING_NOTIF_*", "not yet: an operation of ring-io-ops"),
-    ("IORING_POLL_*", "not yet: an operation of ring-io-ops"),
-    ("IORING_RECV*", "not yet: an operation of ring-io-ops"),
-    ("IORING_SEND_*", "not yet: an operation of ring-io-ops"),
     (
         "IORING_RW_ATTR_*",
         "not yet: attributes of reads and writes",
@@ -74,15 +67,5 @@ pub(super) const DECIDED: &[(&str, &str)] = &[
         "not yet: a variant of timeouts",
     ),
     ("IORING_TIMESTAMP_*", "not yet: time stamps of sends"),
-    (
-        "IORING_URING_CMD_FIXED",
-        "not yet: an operation of ring-io-ops",
-    ),
-    ("IORING_ZCRX_AREA_*", "not yet: offsets in a zero-copy area"),
     ("SOCKET_URING_OP_*", "not yet: an operation of ring-io-ops"),
-    ("BLOCK_URING_CMD_*", "not yet: an operation of ring-io-ops"),
-    (
-        "SPLICE_F_FD_IN_FIXED",
-        "not yet: an operation of ring-io-ops",
-    ),
 ];
