@@ -4,7 +4,7 @@
 use std::ptr;
 use std::time::Duration;
 
-use ring_io::{BufRing, BufRingBuilder, CqeFlags, SqeFlags, Wait};
+use ring_io::{BufRing, BufRingBuilder, SqeFlags, Wait};
 
 use crate::support::isolated::{isolated, isolated_check};
 use crate::support::{pipe, skip, write};
@@ -210,59 +210,6 @@ fn freed_memory_is_not_written_to_whenever_workers_pick() {
                 // SAFETY: nobody uses it any more, least of all the kernel.
                 unsafe { libc::munmap(start, BYTES) };
             }
-        },
-    );
-}
-
-#[test]
-fn memory_stays_when_a_request_took_more_than_it_brought() {
-    alone(
-        "lifetime::memory_stays_when_a_request_took_more_than_it_brought",
-        || {
-            let (mut sq, mut cq, registrar) = parts();
-            let pool = registrar
-                .buffer_ring(builder().incremental(true))
-                .expect("a pool");
-            let (reader, writer) = pipe();
-            let (late, late_writer) = pipe();
-            // A worker waits for data with sixteen bytes of the first buffer in its hands.
-            let mut sqe = read(&late);
-            sqe.set_len(16)
-                .insert_flags(SqeFlags::ASYNC)
-                .set_user_data(1);
-            start(&mut sq, sqe);
-            // Once it has, the next message lies elsewhere than where the sum of the results says.
-            let mut number = 0_u32;
-            let mut receive = || {
-                number += 1;
-                write(&writer, &number.to_ne_bytes());
-                let cqe = run(&mut sq, &mut cq, read(&reader));
-                let buffer = data(&pool, &cqe);
-                (
-                    buffer[..] == number.to_ne_bytes(),
-                    buffer.as_ptr(),
-                    buffer.id(),
-                    cqe,
-                )
-            };
-            let (place, id) = loop {
-                let (found, place, id, _) = receive();
-                if !found {
-                    break (place, id);
-                }
-            };
-            // Nor does it show any more when the kernel has let go of that buffer.
-            loop {
-                let (_, _, this, cqe) = receive();
-                if this == id && !cqe.flags().contains(CqeFlags::BUF_MORE) {
-                    break;
-                }
-            }
-            assert_eq!(pool.in_flight(), Ok(0));
-            drop(pool);
-            assert!(is_mapped(place));
-            write(&late_writer, b"late");
-            assert_eq!(next(&mut cq).result(), Ok(4));
         },
     );
 }
