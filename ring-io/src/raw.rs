@@ -139,6 +139,9 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> Ring<S, C, M> {
     /// [`from_raw`](Self::from_raw); a structure that is just dropped leaks the ring. Memory that the ring
     /// was given by [`memory`](crate::RingBuilder::memory) goes with it: C's exit unmaps it.
     ///
+    /// What this crate alone knows of the ring is forgotten: register its clock again after taking it back, if
+    /// it had one. A wait that was registered with it is an ordinary one from then on.
+    ///
     /// # Examples
     ///
     /// ```

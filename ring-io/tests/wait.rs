@@ -252,7 +252,7 @@ fn a_minimum_with_nothing_there_is_followed_by_the_timeout<M: ThreadMode>(
     assert!(start.elapsed() >= A_WHILE * 3);
 }
 
-// Measured: the kernel by itself would wait for the hour.
+// By the kernel's source, it would by itself wait for the hour; only our cap is tested here.
 fn a_minimum_longer_than_the_timeout_does_not_lengthen_the_wait<M: ThreadMode>(
     mut ring: Ring<Sqe, Cqe, M>,
 ) {
