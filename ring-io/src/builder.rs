@@ -185,11 +185,13 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
             .retyped()
     }
 
-    /// A kernel thread takes submissions, and sleeps after `idle` without any (in milliseconds; zero is the
-    /// kernel's default of one second). Linux 5.1, without privileges 5.11.
+    /// A kernel thread takes submissions, and sleeps after `idle` without any (rounded up to whole milliseconds;
+    /// zero is the kernel's default of one second). Linux 5.1, without privileges 5.11.
     pub fn sqpoll(mut self, idle: Duration) -> Self {
-        // More than 49 days of spinning is as good as 49 days.
-        self.sqpoll_idle_ms = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX);
+        // Rounded up: less than a millisecond would become zero, and that a whole second. More than 49 days of
+        // spinning is as good as 49 days.
+        let milliseconds = idle.as_nanos().div_ceil(1_000_000);
+        self.sqpoll_idle_ms = u32::try_from(milliseconds).unwrap_or(u32::MAX);
         self.with(SetupFlags::SQPOLL)
     }
 
@@ -448,6 +450,8 @@ fn denial(flags: SetupFlags) -> Denial {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use crate::error::SetupError;
     use crate::flags::SetupFlags;
     use crate::ring::Ring;
@@ -478,6 +482,21 @@ mod tests {
             error.to_string(),
             "this kernel does not know IORING_SETUP_SQE_MIXED, IORING_SETUP_SQ_REWIND, 0x80000000 (EINVAL); leave it out, or use a newer kernel"
         );
+    }
+
+    #[test]
+    fn an_idle_time_of_less_than_a_millisecond_is_not_the_default_of_a_second() {
+        for (idle, expected) in [
+            (Duration::ZERO, 0),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_micros(500), 1),
+            (Duration::from_millis(2), 2),
+            (Duration::from_micros(2_001), 3),
+            (Duration::MAX, u32::MAX),
+        ] {
+            let params = Ring::builder(4).sqpoll(idle).params();
+            assert_eq!(params.sq_thread_idle, expected, "{idle:?}");
+        }
     }
 
     #[test]
