@@ -201,22 +201,6 @@ fn two_rings_share_memory_that_is_lent() {
 }
 
 #[test]
-fn a_ring_works_in_a_huge_page() {
-    if !has_no_mmap() {
-        return;
-    }
-    let builder = Ring::builder(4096);
-    match RingMemory::huge(builder.memory_size().expect("a size")) {
-        Err(error @ RingMemoryError::NoHugePages) => skip(error),
-        memory => {
-            let memory = memory.expect("a huge page");
-            assert_eq!(memory.size(), 2 << 20);
-            work(&mut builder.memory(memory).build().expect("a ring"));
-        }
-    }
-}
-
-#[test]
 fn memory_that_does_not_do_is_refused_by_name() {
     let small = RingMemory::new(1).expect("memory");
     let given = small.size();
