@@ -290,8 +290,10 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
 
     /// A child of `fork(2)` inherits the queues' memory. Default: it does not.
     ///
-    /// Only for programs whose parent does not use the ring after the fork: a child's submit would leave the
-    /// parent's queue full for ever. The mappings stay in the child until it ends, also if it drops the ring.
+    /// Whoever forks sees to it that one side alone uses the queues from then on, the parent or one child. With both,
+    /// the kernel's counters run ahead of what each of them knows: entries that were just pushed are lost without a
+    /// word, old ones are submitted again with what they lent back then, and a batch may be written beyond the queue.
+    /// The mappings stay in the child until it ends, also if it drops the ring.
     #[doc(alias = "io_uring_ring_dontfork")]
     pub fn inherit_on_fork(mut self) -> Self {
         self.inherit_on_fork = true;
