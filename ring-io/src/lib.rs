@@ -36,6 +36,13 @@
 //! returned. So [`SubmissionQueue::push`] is `unsafe` and says what has to stay
 //! valid until when, and all the rest is safe.
 //!
+//! # Errors
+//!
+//! Nobody has to look up a number. Three tables say for each error of the kernel what it means and what the caller
+//! does about it: [`SetupError`] for making a ring, [`EnterError`] for submits and waits, [`RegisterError`] for
+//! registrations. Requests of their own end with an [`Errno`] in their completion. All errors convert into
+//! [`std::io::Error`] with the kernel's number.
+//!
 //! # Features
 //!
 //! - `liburing` (default): setup, teardown and registration through the vendored
