@@ -27,7 +27,7 @@ use call::enter;
 pub(crate) use argument::registered_argument;
 pub use outcome::{EnterError, Submitted};
 pub(crate) use space::wait_for_space;
-pub(crate) use timed::wait_with;
+pub(crate) use timed::{wait_counting, wait_with};
 pub(crate) use wait::{Target, wait_until};
 
 /// Submits what lies between the kernel's head and the published tail, and waits for nothing.
@@ -85,27 +85,6 @@ pub(crate) fn submit_and_wait(core: &Core, tail: u32, count: u32) -> Result<Subm
         to_submit,
         resume(core, to_submit, Some(Target::new(from, count)), result),
     )
-}
-
-/// Submits the first `to_submit` entries and waits in the same call until `count` completions stand in the queue that
-/// are not reaped; answers how many were taken, which may be fewer, and the wait may have been cut short. An error
-/// means that none was.
-pub(crate) fn submit_once(
-    core: &Core,
-    to_submit: u32,
-    count: u32,
-) -> Result<Submitted, EnterError> {
-    loop {
-        let missing = Target::now(core, count).possible(core).missing(core);
-        let flags = core.enter_word().flags() | sys::IORING_ENTER_GETEVENTS;
-        // SAFETY: no argument is passed.
-        let result = unsafe { enter(core.enter_fd(), to_submit, missing, flags, ptr::null(), 0) };
-        match Errno::check(result) {
-            // Nothing was taken.
-            Err(errno) if errno.raw() == libc::EINTR => {}
-            other => return outcome(to_submit, other),
-        }
-    }
 }
 
 #[inline(always)]
