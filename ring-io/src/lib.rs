@@ -23,6 +23,23 @@
 //! # }
 //! ```
 //!
+//! # What is where
+//!
+//! | to | there is |
+//! | --- | --- |
+//! | ask what this kernel can do | [`capabilities`], [`is_available`] |
+//! | make a ring | [`Ring::new`], [`Ring::builder`] |
+//! | push requests and submit them | [`SubmissionQueue`] |
+//! | reap completions | [`CompletionQueue`] |
+//! | wait, with a time, a minimum or a signal mask | [`Wait`], for [`SubmissionQueue::submit_and_wait_with`] and [`CompletionQueue::wait_with`]; [`WaitRegion`] |
+//! | let the kernel pick a buffer when data is there | [`BufRing`] |
+//! | spare the kernel looking up memory and files | [`BufferPool`], [`FileTable`] |
+//! | register anything else | [`Registrar`] |
+//! | decide what a ring may ever do | [`Restrictions`], [`DisabledRing`] |
+//! | produce on one thread and consume on another | [`Ring::into_split`] |
+//! | work on a ring that C owns, or give one to C | [`SubmissionQueue::borrow_raw`], [`CompletionQueue::borrow_raw`], [`Ring::from_raw`], [`Ring::into_raw`] |
+//! | do what has no word here yet | [`SubmissionQueue::enter_raw`], [`Registrar::register_raw`] |
+//!
 //! # What is not here
 //!
 //! This crate knows no operation: it moves entries and does not read them. Typed
