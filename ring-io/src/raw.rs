@@ -180,8 +180,8 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> Ring<S, C, M> {
     ///   exits it from now on.
     /// - Its index array, if it has one, is as liburing leaves it: place `i` names entry `i`.
     /// - If the kernel binds the ring to a thread, or its descriptor is registered, this is that thread.
-    /// - Memory that the program has lent to the ring stays mapped, and is used for nothing else, until the
-    ///   ring is dropped.
+    /// - Memory that the program has lent to the ring stays mapped until the ring is dropped, and is used for nothing
+    ///   else, then and after, as [`memory_raw`](crate::RingBuilder::memory_raw) says.
     /// - What C has prepared or submitted keeps what it was lent, as
     ///   [`push`](SubmissionQueue::push) says.
     pub unsafe fn from_raw(raw: sys::io_uring) -> Result<Self, AdoptError> {

@@ -200,6 +200,35 @@ fn two_rings_share_memory_that_is_lent() {
     assert_eq!(unsafe { libc::munmap(start, 2 * bytes) }, 0);
 }
 
+// The kernel writes to a ring's pages after the ring is gone. The next ring at the same place is safe from that once
+// the place has other pages.
+#[test]
+fn a_place_serves_ring_after_ring_if_it_is_mapped_anew() {
+    if !has_no_mmap() {
+        return;
+    }
+    let bytes = Ring::builder(8).memory_size().expect("a size") as usize;
+    let map = |place: *mut c_void, fixed: i32| {
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS | fixed;
+        // SAFETY: a fresh mapping, or one in the place of an earlier one of this test.
+        let start = unsafe {
+            let protection = libc::PROT_READ | libc::PROT_WRITE;
+            libc::mmap(place, bytes, protection, flags, -1, 0)
+        };
+        assert_ne!(start, libc::MAP_FAILED);
+        start
+    };
+    let start = map(ptr::null_mut(), 0);
+    for _ in 0..1_000 {
+        let place = NonNull::new(map(start, libc::MAP_FIXED)).expect("the same place");
+        // SAFETY: these pages are for this ring alone, and stay mapped until it is dropped.
+        let builder = unsafe { Ring::builder(8).memory_raw(place, bytes) };
+        work(&mut builder.build().expect("a ring"));
+    }
+    // SAFETY: the rings are gone.
+    assert_eq!(unsafe { libc::munmap(start, bytes) }, 0);
+}
+
 #[test]
 fn memory_that_nobody_may_write_is_refused_and_left_alone() {
     if !has_no_mmap() {
