@@ -53,6 +53,9 @@
 //! returned. So [`SubmissionQueue::push`] is `unsafe` and says what has to stay
 //! valid until when, and all the rest is safe.
 //!
+//! The kernel is trusted: what it writes into the queues' counters is taken as it is, and only debug builds look
+//! whether it can be right.
+//!
 //! # Errors
 //!
 //! Nobody has to look up a number. Three tables say for each error of the kernel what it means and what the caller
@@ -80,6 +83,11 @@
 //!
 //! Neither changes the process around the ring: limits and signal masks stay as
 //! they are.
+//!
+//! Instructions per operation are the same to the last digit: 99.1 for a request that is pushed, submitted and reaped
+//! alone, 18.4 in batches of 128 (measured on x86-64 by the repository's `cargo xtask bench --instructions`, also
+//! with this feature off). So choose by the build: the default where C code shares the rings or functions of [`sys`]
+//! are called, the other one where a C compiler is a burden.
 //!
 //! # Minimum kernel
 //!
