@@ -8,6 +8,29 @@ use crate::flags::SetupFlags;
 use crate::limits::Limit;
 
 /// Why a ring could not be made.
+///
+/// # What the kernel says
+///
+/// Every answer of `io_uring_setup(2)`, what it means, and what is left to do. The error's text says it too, with the
+/// numbers of the case:
+///
+/// | the kernel returns | it means | here | what the caller does |
+/// | --- | --- | --- | --- |
+/// | `EPERM`, `EACCES` | a sysctl, a seccomp filter or a security module forbids rings | [`Denied`](Self::Denied); the latter [`Other`](Self::Other) | do without, or have it allowed |
+/// | `ENOSYS` | there is no `io_uring`, or a seccomp filter says so | [`Missing`](Self::Missing) | do without |
+/// | `ENOMEM` | too much memory is locked, or there is none | [`Memory`](Self::Memory) | a smaller ring, a higher limit |
+/// | `EMFILE` | the process has no descriptor left | [`OpenFiles`](Self::OpenFiles) | close files, or raise the limit |
+/// | `ENFILE` | the system has no file left | [`SystemFiles`](Self::SystemFiles) | as above, for the system |
+/// | `EINVAL` | the sizes are impossible | [`Size`](Self::Size) | other sizes, or [`clamp`](crate::RingBuilder::clamp) |
+/// | `EINVAL` | the kernel is older than a flag | [`UnknownFlags`](Self::UnknownFlags) | build again without these |
+/// | `EINVAL` | flags that do not go together | [`Needs`](Self::Needs), [`Excludes`](Self::Excludes) | correct the program |
+/// | `EINVAL` | a value that a flag takes: a CPU that is not online, workers of something that is no ring | [`Combination`](Self::Combination) | correct the value |
+/// | `ENXIO`, `EBADF` | the descriptor of [`share_workers_with`](crate::RingBuilder::share_workers_with) was closed meanwhile | [`Other`](Self::Other) | build while it is open |
+/// | `EBUSY` | the thread's table has no place for a ring [without a descriptor](crate::RingBuilder::registered_fd_only) | [`Other`](Self::Other) | drop or unregister one of the 16 that are in it |
+/// | `EFAULT` | what [`memory_raw`](crate::RingBuilder::memory_raw) was given is not mapped, or not to be written | [`Other`](Self::Other) | correct the program |
+/// | anything else | as the manual page says | [`Other`](Self::Other) | |
+///
+/// [`RingMemory`](Self::RingMemory) and [`UnalignedMemory`](Self::UnalignedMemory) come before any call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {

@@ -23,6 +23,23 @@
 //! # }
 //! ```
 //!
+//! # What is where
+//!
+//! | to | there is |
+//! | --- | --- |
+//! | ask what this kernel can do | [`capabilities`], [`is_available`] |
+//! | make a ring | [`Ring::new`], [`Ring::builder`] |
+//! | push requests and submit them | [`SubmissionQueue`] |
+//! | reap completions | [`CompletionQueue`] |
+//! | wait, with a time, a minimum or a signal mask | [`Wait`], for [`SubmissionQueue::submit_and_wait_with`] and [`CompletionQueue::wait_with`]; [`WaitRegion`] |
+//! | let the kernel pick a buffer when data is there | [`BufRing`] |
+//! | spare the kernel looking up memory and files | [`BufferPool`], [`FileTable`] |
+//! | register anything else | [`Registrar`] |
+//! | decide what a ring may ever do | [`Restrictions`], [`DisabledRing`] |
+//! | produce on one thread and consume on another | [`Ring::into_split`] |
+//! | work on a ring that C owns, or give one to C | [`SubmissionQueue::borrow_raw`], [`CompletionQueue::borrow_raw`], [`Ring::from_raw`], [`Ring::into_raw`] |
+//! | do what has no word here yet | [`SubmissionQueue::enter_raw`], [`Registrar::register_raw`] |
+//!
 //! # What is not here
 //!
 //! This crate knows no operation: it moves entries and does not read them. Typed
@@ -35,6 +52,16 @@
 //! The kernel follows the addresses in an entry long after the push has
 //! returned. So [`SubmissionQueue::push`] is `unsafe` and says what has to stay
 //! valid until when, and all the rest is safe.
+//!
+//! The kernel is trusted: what it writes into the queues' counters is taken as it is, and only debug builds look
+//! whether it can be right.
+//!
+//! # Errors
+//!
+//! Nobody has to look up a number. Three tables say for each error of the kernel what it means and what the caller
+//! does about it: [`SetupError`] for making a ring, [`EnterError`] for submits and waits, [`RegisterError`] for
+//! registrations. Requests of their own end with an [`Errno`] in their completion. All errors convert into
+//! [`std::io::Error`] with the kernel's number.
 //!
 //! # Features
 //!
@@ -56,6 +83,11 @@
 //!
 //! Neither changes the process around the ring: limits and signal masks stay as
 //! they are.
+//!
+//! Instructions per operation are the same to the last digit: 99.1 for a request that is pushed, submitted and reaped
+//! alone, 18.4 in batches of 128 (measured on x86-64 by the repository's `cargo xtask bench --instructions`, also
+//! with this feature off). So choose by the build: the default where C code shares the rings or functions of [`sys`]
+//! are called, the other one where a C compiler is a burden.
 //!
 //! # Minimum kernel
 //!

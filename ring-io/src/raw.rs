@@ -34,7 +34,9 @@ const SQ_SHAPE: SetupFlags = SetupFlags::SQE128
 /// What decides on the entries of a completion queue.
 const CQ_SHAPE: SetupFlags = SetupFlags::CQE32.union(SetupFlags::CQE_MIXED);
 
-/// Why a ring cannot be taken over, or borrowed, as the type that was asked for. It is left as it was.
+/// Why a ring cannot be taken over, or borrowed, as the type that was asked for.
+///
+/// It is left as it was, but for one that was handed over [by its descriptor](Ring::from_fd).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdoptError {
@@ -178,8 +180,8 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> Ring<S, C, M> {
     ///   exits it from now on.
     /// - Its index array, if it has one, is as liburing leaves it: place `i` names entry `i`.
     /// - If the kernel binds the ring to a thread, or its descriptor is registered, this is that thread.
-    /// - Memory that the program has lent to the ring stays mapped, and is used for nothing else, until the
-    ///   ring is dropped.
+    /// - Memory that the program has lent to the ring stays mapped until the ring is dropped, and is used for nothing
+    ///   else, then and after, as [`memory_raw`](crate::RingBuilder::memory_raw) says.
     /// - What C has prepared or submitted keeps what it was lent, as
     ///   [`push`](SubmissionQueue::push) says.
     pub unsafe fn from_raw(raw: sys::io_uring) -> Result<Self, AdoptError> {
@@ -202,11 +204,13 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: Descriptor> Ring<S, C, M> {
     ///
     /// # Errors
     ///
-    /// [`AdoptError`] when the parameters do not fit the type, or the memory cannot be mapped.
+    /// [`AdoptError`] when the parameters do not fit the type, or the memory cannot be mapped. The descriptor is closed
+    /// then, and with it the ring: hand over a duplicate to keep it.
     ///
     /// # Safety
     ///
     /// - `params` is what the kernel wrote when it made this ring.
+    /// - Everything published was submitted: the index array, if there is one, is written anew.
     /// - Nobody else uses the ring's queues from now on, through an earlier mapping or in another process.
     /// - If the kernel binds the ring to a thread, this is that thread.
     #[doc(alias = "io_uring_queue_mmap")]
@@ -340,6 +344,9 @@ impl<C: CompletionEntry, M: ThreadMode> CompletionQueue<'_, C, M> {
 
 impl<M: ThreadMode> Registrar<'_, M> {
     /// Borrows the right to register with a ring that C owns.
+    ///
+    /// Halves that are borrowed beside it know nothing of what is registered here: after a change of the clock give
+    /// their waits a timeout, not a deadline; waits that are registered here are ordinary ones there.
     ///
     /// # Errors
     ///

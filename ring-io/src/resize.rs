@@ -125,7 +125,13 @@ impl<S: SubmissionEntry, C: CompletionEntry> Ring<S, C, OneThread> {
         if cq_entries != 0 {
             params.flags = sys::IORING_SETUP_CQSIZE;
         }
-        let size = RingSize::new(sq_entries, &params).map_err(|_| ResizeError::Size {
+        // What the ring takes follows from its own flags too, which the kernel does not want to be told again.
+        let described = sys::io_uring_params {
+            flags: (flags.bits() & !(sys::IORING_SETUP_CQSIZE | sys::IORING_SETUP_CLAMP))
+                | params.flags,
+            ..params
+        };
+        let size = RingSize::new(sq_entries, &described).map_err(|_| ResizeError::Size {
             sq: sq_entries,
             cq: cq_entries,
         })?;

@@ -40,8 +40,8 @@ use crate::wait::IowaitSwitchUnsupported;
 ///
 /// # Fork
 ///
-/// A child of `fork(2)` must not use its parent's ring: its submits would confuse the parent's queue for
-/// ever. So it does not inherit the queues' memory, unless the ring was built so: a use of the queues then
+/// A child of `fork(2)` must not use its parent's ring: what it submits, the parent's queue does not know of, and
+/// the parent's next entries would be lost or others submitted again. So it does not inherit the queues' memory, unless the ring was built so: a use of the queues then
 /// mostly ends with `SIGSEGV`, but may hit what the child has mapped at the same place since. Dropping the
 /// ring in the child is harmless: it closes the child's descriptor and does nothing else. Drop the halves
 /// only if everything pushed was published before the fork.

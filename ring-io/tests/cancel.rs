@@ -423,6 +423,8 @@ fn of_all_the_running_requests_are_neither_counted_nor_waited_for() {
 
 #[test]
 fn all_requests_that_run_are_told_to_stop() {
+    // The kernel's own number for a call to be made again; measured on Linux 6.18, opening a FIFO lets it out.
+    const ERESTARTSYS: i32 = 512;
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("fifo");
     let path = CString::new(path.as_os_str().as_bytes()).expect("no zero within");
@@ -442,7 +444,10 @@ fn all_requests_that_run_are_told_to_stop() {
     assert_eq!(ring.cq().wait(1), Ok(1));
     let cqe = ring.cq().pop().expect("the wait saw it");
     assert!(
-        matches!(-cqe.raw_result(), libc::ECANCELED | libc::EINTR),
+        matches!(
+            -cqe.raw_result(),
+            libc::ECANCELED | libc::EINTR | ERESTARTSYS
+        ),
         "{cqe:?}"
     );
 }

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::ptr::{self, NonNull};
 
 use ring_io::{
-    AdoptError, AnyThread, CompletionEntry, Cqe, Features, OneThread, RegisterError,
+    AdoptError, AnyThread, CompletionEntry, Cqe, Errno, Features, OneThread, RegisterError,
     RegisteredOnly, Ring, RingBuilder, RingMemory, RingMemoryError, SetupError, SetupFlags, Sqe,
     SubmissionEntry, ThreadMode,
 };
@@ -43,6 +43,12 @@ fn work<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode>(ring: &mut Ring<S
         assert_eq!(sq.submit_and_wait(n).expect("a submit").count(), n);
         assert_eq!(drained(&mut cq), tags);
     }
+}
+
+/// How many mappings this process has.
+fn mappings() -> usize {
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("procfs");
+    maps.lines().count()
 }
 
 fn memory_for<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode>(
@@ -90,12 +96,6 @@ fn the_memory_of_the_program_goes_with_the_ring() {
         return;
     }
     isolated_check("the_memory_of_the_program_goes_with_the_ring", || {
-        let mappings = || {
-            std::fs::read_to_string("/proc/self/maps")
-                .expect("procfs")
-                .lines()
-                .count()
-        };
         let make = || {
             let builder = Ring::builder(64).defer_taskrun();
             let memory = memory_for(&builder);
@@ -200,20 +200,82 @@ fn two_rings_share_memory_that_is_lent() {
     assert_eq!(unsafe { libc::munmap(start, 2 * bytes) }, 0);
 }
 
+// The kernel writes to a ring's pages after the ring is gone. The next ring at the same place is safe from that once
+// the place has other pages.
 #[test]
-fn a_ring_works_in_a_huge_page() {
+fn a_place_serves_ring_after_ring_if_it_is_mapped_anew() {
     if !has_no_mmap() {
         return;
     }
-    let builder = Ring::builder(4096);
-    match RingMemory::huge(builder.memory_size().expect("a size")) {
-        Err(error @ RingMemoryError::NoHugePages) => skip(error),
-        memory => {
-            let memory = memory.expect("a huge page");
-            assert_eq!(memory.size(), 2 << 20);
-            work(&mut builder.memory(memory).build().expect("a ring"));
-        }
+    let bytes = Ring::builder(8).memory_size().expect("a size") as usize;
+    let map = |place: *mut c_void, fixed: i32| {
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS | fixed;
+        // SAFETY: a fresh mapping, or one in the place of an earlier one of this test.
+        let start = unsafe {
+            let protection = libc::PROT_READ | libc::PROT_WRITE;
+            libc::mmap(place, bytes, protection, flags, -1, 0)
+        };
+        assert_ne!(start, libc::MAP_FAILED);
+        start
+    };
+    let start = map(ptr::null_mut(), 0);
+    for _ in 0..1_000 {
+        let place = NonNull::new(map(start, libc::MAP_FIXED)).expect("the same place");
+        // SAFETY: these pages are for this ring alone, and stay mapped until it is dropped.
+        let builder = unsafe { Ring::builder(8).memory_raw(place, bytes) };
+        work(&mut builder.build().expect("a ring"));
     }
+    // SAFETY: the rings are gone.
+    assert_eq!(unsafe { libc::munmap(start, bytes) }, 0);
+}
+
+#[test]
+fn memory_that_nobody_may_write_is_refused_and_left_alone() {
+    if !has_no_mmap() {
+        return;
+    }
+    let bytes = Ring::builder(8).memory_size().expect("a size") as usize;
+    // SAFETY: a fresh mapping.
+    let start = unsafe {
+        let (protection, flags) = (libc::PROT_READ, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+        libc::mmap(ptr::null_mut(), bytes, protection, flags, -1, 0)
+    };
+    let place = NonNull::new(start).expect("a mapping");
+    // SAFETY: the kernel refuses, and then nobody uses the memory.
+    let error = unsafe { Ring::builder(8).memory_raw(place, bytes) }.build();
+    let expected = SetupError::Other(Errno::from_raw(libc::EFAULT));
+    assert_eq!(error.expect_err("read-only"), expected);
+    // SAFETY: the mapping is ours.
+    assert_eq!(unsafe { libc::munmap(start, bytes) }, 0);
+}
+
+#[test]
+fn a_ring_without_a_descriptor_needs_a_place_in_the_table() {
+    if !has_no_mmap() {
+        return;
+    }
+    isolated_check(
+        "a_ring_without_a_descriptor_needs_a_place_in_the_table",
+        || {
+            let make = || {
+                let builder = Ring::builder(1);
+                let memory = memory_for(&builder);
+                builder.registered_fd_only(memory).build()
+            };
+            let before = (support::open_descriptors(), mappings());
+            let mut rings: Vec<_> = (0..16).map(|_| make().expect("a place")).collect();
+            for _ in 0..3 {
+                let expected = SetupError::Other(Errno::from_raw(libc::EBUSY));
+                assert_eq!(make().expect_err("no place"), expected);
+            }
+            rings.pop();
+            rings.push(make().expect("a place"));
+            drop(rings);
+            let after = (support::open_descriptors(), mappings());
+            assert_eq!(after.0, before.0);
+            assert!(after.1 <= before.1 + 2, "{after:?}, {before:?} before");
+        },
+    );
 }
 
 #[test]

@@ -3,11 +3,12 @@
 mod support;
 
 use std::panic::catch_unwind;
+use std::ptr;
 use std::time::{Duration, Instant};
 
 use ring_io::{
-    Clock, Deadline, EnterError, Errno, RegisterError, Ring, SetupError, SignalSet, Wait, WaitEnd,
-    WaitRegion, sys,
+    Clock, Deadline, EnterError, EnterFlags, Errno, RegisterError, Ring, SetupError, SignalSet,
+    Wait, WaitEnd, WaitRegion, sys,
 };
 use support::seccomp::without_enter_flags;
 use support::signals::Storm;
@@ -190,6 +191,52 @@ fn waits_are_registered_once_and_before_the_ring_is_enabled() {
         error.to_string(),
         "this can only be registered before the ring is enabled; make the ring disabled, register, then enable it"
     );
+}
+
+// What `WaitRegion` says of the regions that have no type.
+#[test]
+fn a_region_for_nothing_is_only_in_the_way_of_waits() {
+    let waits = [Wait::for_one().timeout(A_WHILE)];
+    // Where waits can be registered at all.
+    let Some((_ring, region)) = ring_with(&waits) else {
+        return;
+    };
+    let mut ring = Ring::builder(4).build_disabled().expect("a disabled ring");
+    // SAFETY: integers, for which zero is a value.
+    let mut description: sys::io_uring_region_desc = unsafe { std::mem::zeroed() };
+    // SAFETY: sysconf(3) takes a number.
+    description.size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;
+    let argument = sys::io_uring_mem_region_reg {
+        region_uptr: (&raw mut description) as u64,
+        flags: 0,
+        __resv: [0; 2],
+    };
+    // SAFETY: the operation takes one argument and writes to the description.
+    unsafe {
+        ring.registrar().register_raw(
+            sys::IORING_REGISTER_MEM_REGION,
+            (&raw const argument).cast(),
+            1,
+        )
+    }
+    .expect("a region in memory of the kernel");
+    assert_ne!(description.mmap_offset, 0);
+    let refused = ring.registrar().register_waits(&waits);
+    assert_eq!(refused.err(), Some(RegisterError::AlreadyRegistered));
+    let mut ring = ring.enable().expect("nothing is in the way");
+    // No wait is found in it, though nothing is outside it.
+    let size = size_of::<sys::io_uring_reg_wait>();
+    let flags =
+        sys::IORING_ENTER_GETEVENTS | sys::IORING_ENTER_EXT_ARG | sys::IORING_ENTER_EXT_ARG_REG;
+    // SAFETY: with this flag the argument is an offset.
+    let outcome = unsafe {
+        let flags = EnterFlags::from_bits_retain(flags);
+        ring.sq().enter_raw(0, 1, flags, ptr::null(), size)
+    };
+    assert_eq!(outcome, Err(Errno::from_raw(libc::EFAULT)));
+    // An ordinary wait, as with any region that is not this ring's.
+    let waited = ring.cq().wait_registered(region.get(0)).expect("a wait");
+    assert_eq!(waited.end(), WaitEnd::TimeOver);
 }
 
 #[test]

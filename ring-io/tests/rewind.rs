@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use ring_io::{Ring, SetupError, SetupFlags};
+use ring_io::{Ring, SetupError, SetupFlags, Wait, WaitEnd};
 use support::{drained, unknown_operation};
 
 #[test]
@@ -49,6 +49,47 @@ fn what_comes_behind_a_refused_entry_is_submitted_next() {
     assert_eq!(sq.prepared(), 1);
     assert_eq!(sq.submit().expect("a submit").count(), 1);
     assert_eq!(drained(&mut cq), [1, 2, 3]);
+}
+
+#[test]
+fn waits_with_a_time_take_entries_once() {
+    let mut ring = match Ring::builder(4).build_rewind() {
+        Ok(ring) => ring,
+        Err(error) => return support::skip(error),
+    };
+    let (mut sq, mut cq, _) = ring.split();
+    for i in 0..20 {
+        sq.push_nop(i).expect("room");
+        let wait = Wait::for_n(2).timeout(Duration::from_millis(1));
+        let (submitted, waited) = sq.submit_and_wait_with(&wait).expect("a submit");
+        assert_eq!((submitted.count(), waited.ready()), (1, 1));
+        assert_eq!(waited.end(), WaitEnd::TimeOver);
+        assert!(sq.is_empty());
+        assert_eq!(drained(&mut cq), [i]);
+    }
+}
+
+#[test]
+fn halves_that_were_given_away_work_on_two_threads() {
+    let ring = match Ring::builder(4).build_rewind() {
+        Ok(ring) => ring,
+        Err(error) => return support::skip(error),
+    };
+    let (mut sq, mut cq, _) = ring.into_split();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for i in 0..1000 {
+                while sq.push_nop(i).is_err() {
+                    sq.wait_for_space().expect("a submit");
+                }
+            }
+            sq.submit().expect("a submit");
+        });
+        for i in 0..1000 {
+            cq.wait(1).expect("a wait");
+            assert_eq!(cq.pop().expect("a completion").user_data(), i);
+        }
+    });
 }
 
 #[test]

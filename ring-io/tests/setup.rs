@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use ring_io::{
-    AnyThread, CompletionEntry, CompletionQueue, Cqe, Cqe32, Features, OneThread, Registrar, Ring,
-    RingBuilder, SetupError, SetupFlags, Sqe, Sqe128, SubmissionEntry, SubmissionQueue,
+    AnyThread, CompletionEntry, CompletionQueue, Cqe, Cqe32, Errno, Features, OneThread, Registrar,
+    Ring, RingBuilder, SetupError, SetupFlags, Sqe, Sqe128, SubmissionEntry, SubmissionQueue,
 };
 use support::isolated::isolated_check;
 use support::{drained, is_send_and_sync, over_entry_sizes, pipe, register_empty_slots, skip};
@@ -189,6 +189,23 @@ fn sharing_workers_with_what_is_no_ring_is_refused() {
         .build()
         .expect_err("a pipe has no workers");
     assert_eq!(error.errno().raw(), libc::EINVAL);
+}
+
+// The kernel's numbers as the table with `SetupError` has them.
+#[test]
+fn a_ring_whose_workers_were_to_be_shared_and_that_is_gone_is_refused() {
+    let other = Ring::new(4).expect("a ring");
+    let builder = Ring::builder(4).share_workers_with(&other);
+    isolated_check(
+        "a_ring_whose_workers_were_to_be_shared_and_that_is_gone_is_refused",
+        || {
+            drop(other);
+            let error = builder.build().expect_err("its number is free");
+            let expected =
+                [libc::ENXIO, libc::EBADF].map(|n| SetupError::Other(Errno::from_raw(n)));
+            assert!(expected.contains(&error), "{error}");
+        },
+    );
 }
 
 #[test]

@@ -2,6 +2,15 @@
 
 use std::ffi::c_void;
 
+#[cfg(any(
+    test,
+    not(all(
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        target_pointer_width = "64"
+    ))
+))]
+use crate::errno::Errno;
+
 /// `io_uring_enter(2)`: a count, or a negated error number.
 ///
 /// The call itself is written out where we know how: at one entry a call the C library's wrapper
@@ -64,23 +73,83 @@ pub(super) unsafe fn enter(
         any(target_arch = "x86_64", target_arch = "aarch64"),
         target_pointer_width = "64"
     )))]
-    {
-        // SAFETY: the arguments are those of io_uring_enter(2).
-        let result = unsafe {
-            libc::syscall(
-                libc::SYS_io_uring_enter,
-                fd,
-                to_submit,
-                min_complete,
-                flags,
-                argument,
-                size,
-            )
-        };
-        if result < 0 {
-            -Errno::last().raw()
-        } else {
-            result as i32
+    // SAFETY: the caller's promise.
+    unsafe {
+        enter_by_wrapper(fd, to_submit, min_complete, flags, argument, size)
+    }
+}
+
+/// The same through the C library, for the processors whose call is not written out above.
+///
+/// # Safety
+///
+/// As [`enter`].
+#[cfg(any(
+    test,
+    not(all(
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        target_pointer_width = "64"
+    ))
+))]
+unsafe fn enter_by_wrapper(
+    fd: i32,
+    to_submit: u32,
+    min_complete: u32,
+    flags: u32,
+    argument: *const c_void,
+    size: usize,
+) -> i32 {
+    // SAFETY: the arguments are those of io_uring_enter(2).
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_io_uring_enter,
+            fd,
+            to_submit,
+            min_complete,
+            flags,
+            argument,
+            size,
+        )
+    };
+    if result < 0 {
+        -Errno::last().raw()
+    } else {
+        result as i32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+    use std::ptr;
+
+    use ring_io_sys as sys;
+
+    use super::{enter, enter_by_wrapper};
+    use crate::ring::Ring;
+
+    // The second one is compiled on this machine for this test's sake only.
+    #[test]
+    fn both_ways_into_the_kernel_answer_alike() {
+        let mut ring = Ring::new(4).expect("a ring");
+        let fd = ring.as_raw_fd();
+        for call in [enter, enter_by_wrapper] {
+            let mut sq = ring.sq();
+            sq.push_nop(1).expect("room");
+            sq.publish();
+            drop(sq);
+            // SAFETY: no argument is passed.
+            unsafe {
+                let wait = sys::IORING_ENTER_GETEVENTS;
+                assert_eq!(call(fd, 1, 1, wait, ptr::null(), 0), 1);
+                assert_eq!(call(-1, 0, 0, 0, ptr::null(), 0), -libc::EBADF);
+                // Waits with a time, of which the kernel reads an address that is none.
+                let timed = wait | sys::IORING_ENTER_EXT_ARG;
+                let size = size_of::<sys::io_uring_getevents_arg>();
+                assert_eq!(call(fd, 0, 9, timed, ptr::null(), size), -libc::EFAULT);
+                assert_eq!(call(fd, 0, 9, timed, ptr::null(), size + 1), -libc::EINVAL);
+            }
+            assert_eq!(ring.cq().drain().count(), 1);
         }
     }
 }

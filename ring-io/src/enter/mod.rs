@@ -1,38 +1,10 @@
 //! The one way into the kernel: every submit and every wait of this crate passes here.
 //!
-//! `io_uring_enter(2)` submits, waits, or both, and says less than it seems to.
-//! What a return means, and what this module makes of it:
-//!
-//! | the kernel returns | it means | here | what the caller does |
-//! | --- | --- | --- | --- |
-//! | `n >= 0` | it took `n` entries; a wait may have been cut short | the wait goes on until its end | nothing |
-//! | fewer than asked | it stopped behind an entry that it refused; that entry's error is a completion | [`Submitted::left`], [`WaitEnd::NotBegun`] | submit again |
-//! | `ETIME` | the time is over, and the queue is empty | [`WaitEnd::TimeOver`] once the clock says so too | as it likes |
-//! | `EINTR` | a signal came and nothing was taken | repeated, deadlines kept; [`WaitEnd::Interrupted`] where the wait has a signal mask | looks at what the handler left |
-//! | `EAGAIN` | no memory for requests | [`EnterError::Again`] | reap, then submit again |
-//! | `EBUSY` | completions wait outside the full queue | [`EnterError::Busy`] | reap, then submit again |
-//! | `EBADR` | the kernel had to drop a completion for want of memory | [`EnterError::CompletionLost`] | give up what it waited for |
-//! | `EEXIST` | the ring belongs to another thread | [`EnterError::WrongThread`] | use it there |
-//! | `EBADFD` | the ring was made disabled and not enabled yet | [`EnterError::Disabled`] | enable it |
-//! | `EOWNERDEAD` | the kernel's polling thread is gone | [`EnterError::PollerGone`] | make a new ring |
-//! | `EINVAL` | this kernel does not know the form of the call: a time before 5.11, a flag of [`enter_raw`] | [`EnterError::Other`] | wait in an older form |
-//! | `EFAULT` | an address of [`enter_raw`] that is not mapped, a registered wait on a ring without that region | [`EnterError::Other`] | correct the program |
-//! | `EBADF`, `EOPNOTSUPP` | the ring's descriptor is closed, or is something else by now: somebody closed what was not theirs | [`EnterError::Other`] | correct the program |
-//! | `ENXIO` | the ring is being torn down | [`EnterError::Other`] | make a new ring |
-//! | `ENOMEM` | no memory to know a thread that submits for the first time | [`EnterError::Other`] | free some, then submit again |
-//! | `ENOSYS`, `EPERM` | a seccomp filter forbids the call | [`EnterError::Other`] | allow it |
-//! | anything else | as the manual page says | [`EnterError::Other`] | |
-//!
-//! [`EnterError::WrongClock`] and [`EnterError::NoSignalMask`] come before any call: the kernel would take
-//! the one for another moment and overlook the other.
+//! `io_uring_enter(2)` submits, waits, or both, and says less than it seems to. What each of its answers
+//! means, and what this module makes of it, stands with [`EnterError`].
 //!
 //! No outcome takes an entry back that was published: it stays in the queue, and
 //! what it lends stays lent, until its completion is reaped or the ring is gone.
-//!
-//! [`enter_raw`]: crate::SubmissionQueue::enter_raw
-//! [`WaitEnd::NotBegun`]: crate::WaitEnd::NotBegun
-//! [`WaitEnd::TimeOver`]: crate::WaitEnd::TimeOver
-//! [`WaitEnd::Interrupted`]: crate::WaitEnd::Interrupted
 
 mod argument;
 mod call;
@@ -55,7 +27,7 @@ use call::enter;
 pub(crate) use argument::registered_argument;
 pub use outcome::{EnterError, Submitted};
 pub(crate) use space::wait_for_space;
-pub(crate) use timed::wait_with;
+pub(crate) use timed::{wait_counting, wait_with};
 pub(crate) use wait::{Target, wait_until};
 
 /// Submits what lies between the kernel's head and the published tail, and waits for nothing.
@@ -113,27 +85,6 @@ pub(crate) fn submit_and_wait(core: &Core, tail: u32, count: u32) -> Result<Subm
         to_submit,
         resume(core, to_submit, Some(Target::new(from, count)), result),
     )
-}
-
-/// Submits the first `to_submit` entries and waits in the same call until `count` completions stand in the queue that
-/// are not reaped; answers how many were taken, which may be fewer, and the wait may have been cut short. An error
-/// means that none was.
-pub(crate) fn submit_once(
-    core: &Core,
-    to_submit: u32,
-    count: u32,
-) -> Result<Submitted, EnterError> {
-    loop {
-        let missing = Target::now(core, count).possible(core).missing(core);
-        let flags = core.enter_word().flags() | sys::IORING_ENTER_GETEVENTS;
-        // SAFETY: no argument is passed.
-        let result = unsafe { enter(core.enter_fd(), to_submit, missing, flags, ptr::null(), 0) };
-        match Errno::check(result) {
-            // Nothing was taken.
-            Err(errno) if errno.raw() == libc::EINTR => {}
-            other => return outcome(to_submit, other),
-        }
-    }
 }
 
 #[inline(always)]

@@ -46,7 +46,40 @@ impl Submitted {
 
 /// Why a submit or a wait did not succeed.
 ///
-/// Entries that were pushed stay pushed: none of these takes anything back.
+/// Entries that were pushed stay pushed: none of these takes anything back. What an entry lends stays lent, until its
+/// completion is reaped or the ring is gone.
+///
+/// # What the kernel says
+///
+/// Every answer of `io_uring_enter(2)`, what it means, and what is left to do:
+///
+/// | the kernel returns | it means | here | what the caller does |
+/// | --- | --- | --- | --- |
+/// | `n >= 0` | it took `n` entries; a wait may have been cut short | the wait goes on until its end | nothing |
+/// | fewer than asked | it stopped behind an entry that it refused; that entry's error is a completion | [`Submitted::left`], [`WaitEnd::NotBegun`] | submit again |
+/// | `ETIME` | the time is over, and the queue is empty | [`WaitEnd::TimeOver`] once the clock says so too | as it likes |
+/// | `EINTR` | a signal came and nothing was taken | repeated, deadlines kept; [`WaitEnd::Interrupted`] where the wait has a signal mask | looks at what the handler left |
+/// | `EAGAIN` | no memory for requests | [`Again`](Self::Again) | reap, then submit again |
+/// | `EBUSY` | completions wait outside the full queue | [`Busy`](Self::Busy) | reap, then submit again |
+/// | `EBADR` | the kernel had to drop a completion for want of memory | [`CompletionLost`](Self::CompletionLost) | give up what it waited for |
+/// | `EEXIST` | the ring belongs to another thread | [`WrongThread`](Self::WrongThread) | use it there |
+/// | `EBADFD` | the ring was made disabled and not enabled yet | [`Disabled`](Self::Disabled) | enable it |
+/// | `EOWNERDEAD` | the kernel's polling thread is gone | [`PollerGone`](Self::PollerGone) | make a new ring |
+/// | `EINVAL` | this kernel does not know the form of the call: a time before 5.11, a flag of [`enter_raw`]; or the ring's registered descriptor is not in this thread's table | [`Other`](Self::Other) | wait in an older form; use the ring on its thread |
+/// | `EFAULT` | an address of [`enter_raw`] that is not mapped, a registered wait on a ring without that region | [`Other`](Self::Other) | correct the program |
+/// | `EBADF`, `EOPNOTSUPP` | the ring's descriptor is closed, or is something else by now: somebody closed what was not theirs | [`Other`](Self::Other) | correct the program |
+/// | `ENXIO` | the ring is being torn down | [`Other`](Self::Other) | make a new ring |
+/// | `ENOMEM` | no memory to know a thread that submits for the first time | [`Other`](Self::Other) | free some, then submit again |
+/// | `ENOSYS`, `EPERM` | a seccomp filter forbids the call | [`Other`](Self::Other) | allow it |
+/// | anything else | as the manual page says | [`Other`](Self::Other) | |
+///
+/// [`WrongClock`](Self::WrongClock) and [`NoSignalMask`](Self::NoSignalMask) come before any call: the kernel would
+/// take the one for another moment and overlook the other.
+///
+/// [`enter_raw`]: crate::SubmissionQueue::enter_raw
+/// [`WaitEnd::NotBegun`]: crate::WaitEnd::NotBegun
+/// [`WaitEnd::TimeOver`]: crate::WaitEnd::TimeOver
+/// [`WaitEnd::Interrupted`]: crate::WaitEnd::Interrupted
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnterError {

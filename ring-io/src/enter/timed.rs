@@ -29,6 +29,18 @@ pub(crate) fn wait_with(
     wait: &Wait,
     registered: Option<usize>,
 ) -> Result<(Submitted, Waited), EnterError> {
+    wait_counting(core, to_submit, wait, registered, &mut 0)
+}
+
+/// The same; `taken` becomes the number of entries that the kernel took, also where the wait fails behind them.
+pub(crate) fn wait_counting(
+    core: &Core,
+    to_submit: u32,
+    wait: &Wait,
+    registered: Option<usize>,
+    taken: &mut u32,
+) -> Result<(Submitted, Waited), EnterError> {
+    *taken = 0;
     if let Some(TimeLimit::At(deadline)) = wait.limit()
         && deadline.clock() != core.clock()
     {
@@ -38,31 +50,35 @@ pub(crate) fn wait_with(
         return Err(EnterError::NoSignalMask);
     }
     let target = Target::now(core, wait.count());
-    let (taken, end) = if core.setup_flags() & sys::IORING_SETUP_SQPOLL != 0 {
+    let end = if core.setup_flags() & sys::IORING_SETUP_SQPOLL != 0 {
         if to_submit > 0 {
             wake_poller(core, to_submit).map_err(EnterError::from_errno)?;
         }
-        run(core, 0, target, wait, registered).map(|(_, end)| (to_submit, end))
+        // It takes them by itself.
+        let end = run(core, 0, target, wait, registered, taken);
+        *taken = to_submit;
+        end
     } else {
-        run(core, to_submit, target, wait, registered)
+        run(core, to_submit, target, wait, registered, taken)
     }
     .map_err(EnterError::from_errno)?;
     // Relaxed: whoever waits is who reaps. Acquire: pairs with the kernel's release of the tail.
     let head = core.cq_head().load(Relaxed);
     let ready = core.cq_tail().load(Acquire).wrapping_sub(head);
-    outcome(to_submit, Ok(taken)).map(|submitted| (submitted, Waited::new(ready, end)))
+    outcome(to_submit, Ok(*taken)).map(|submitted| (submitted, Waited::new(ready, end)))
 }
 
-/// Answers how many entries were taken, and how the wait ended.
+/// Counts in `taken` how many entries were taken, and answers how the wait ended.
 fn run(
     core: &Core,
     to_submit: u32,
     target: Target,
     wait: &Wait,
     mut registered: Option<usize>,
-) -> Result<(u32, WaitEnd), Errno> {
+    taken: &mut u32,
+) -> Result<WaitEnd, Errno> {
     if to_submit == 0 && target.is_reached(core) {
-        return Ok((0, WaitEnd::Enough));
+        return Ok(WaitEnd::Enough);
     }
     let losses = Losses::so_far(core);
     let mut times = Times::from_now(core.clock(), wait);
@@ -79,33 +95,38 @@ fn run(
         // What is registered counts its times from the call, so only the first can be one of those.
         let result = call.make(registered.take());
         match Errno::check(result) {
-            Ok(count) if count < to_take => return Ok((count, WaitEnd::NotBegun)),
-            Ok(_) => to_take = 0,
+            Ok(count) if count < to_take => {
+                *taken = count;
+                return Ok(WaitEnd::NotBegun);
+            }
+            Ok(_) => {
+                to_take = 0;
+                *taken = to_submit;
+            }
             // Neither is said where something was taken.
             Err(errno) if matches!(errno.raw(), libc::EINTR | libc::ETIME) => {}
             Err(errno) => return Err(errno),
         }
-        let taken = to_submit - to_take;
         // With a count the kernel does not say why it returned, and with ETIME it says no more than that no
         // completion is there. So the queue and the clock are asked.
         if target.is_reached(core) {
-            return Ok((taken, WaitEnd::Enough));
+            return Ok(WaitEnd::Enough);
         }
         times.look();
         if times.is_over() {
-            return Ok((taken, WaitEnd::TimeOver));
+            return Ok(WaitEnd::TimeOver);
         }
         if times.minimum_is_over() {
             goal = goal.at_most_one();
             if goal.is_reached(core) {
-                return Ok((taken, WaitEnd::MinWaitOver));
+                return Ok(WaitEnd::MinWaitOver);
             }
         }
         losses.check(core)?;
         // The signal that the mask let through may have been handled unseen: once too often is better than never.
         let timed_out = result == -libc::ETIME;
         if wait.mask().is_some() && !timed_out {
-            return Ok((taken, WaitEnd::Interrupted));
+            return Ok(WaitEnd::Interrupted);
         }
     }
 }
@@ -292,5 +313,63 @@ impl Call<'_> {
                 size,
             )
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use super::wait_counting;
+    use crate::core::Core;
+    use crate::enter::EnterError;
+    use crate::ring::Ring;
+    use crate::sqe::Sqe;
+    use crate::wait::{Wait, WaitEnd};
+
+    /// A ring with three published entries, of which the kernel refuses the second if that is asked for.
+    fn ring_of_three(refuse: bool) -> Ring {
+        let mut ring = Ring::new(8).expect("a ring");
+        let mut sq = ring.sq();
+        sq.push_nop(1).expect("room");
+        let mut second = Sqe::new();
+        second.set_opcode(if refuse { u8::MAX } else { 0 });
+        // SAFETY: the entry lends nothing.
+        unsafe { sq.push(second) }.expect("room");
+        sq.push_nop(3).expect("room");
+        drop(sq);
+        ring
+    }
+
+    #[test]
+    fn what_was_taken_is_counted_where_the_kernel_stops_on_the_way() {
+        let mut ring = ring_of_three(true);
+        // SAFETY: the ring is live, and outlives the core.
+        let core = unsafe { Core::lent(*ring.as_raw_ptr(), None) };
+        let (wait, mut taken) = (Wait::for_n(3), 99);
+        let (submitted, waited) =
+            wait_counting(&core, 3, &wait, None, &mut taken).expect("a submit");
+        assert_eq!((taken, submitted.count(), submitted.left()), (2, 2, 1));
+        assert_eq!(waited.end(), WaitEnd::NotBegun);
+        let (_, waited) = wait_counting(&core, 1, &wait, None, &mut taken).expect("a submit");
+        assert_eq!((taken, waited.end()), (1, WaitEnd::Enough));
+    }
+
+    #[test]
+    fn what_was_taken_is_counted_where_the_wait_fails_behind_it() {
+        let mut ring = ring_of_three(false);
+        let tail = AtomicU32::new(0);
+        // SAFETY: the ring is live, and outlives the core, as the counter does.
+        let core = unsafe {
+            let mut raw = *ring.as_raw_ptr();
+            // A core that sees each completion as one that was lost, and nothing to reap.
+            raw.cq.koverflow = raw.cq.ktail;
+            raw.cq.ktail = tail.as_ptr();
+            Core::lent(raw, None)
+        };
+        let mut taken = 99;
+        let error = wait_counting(&core, 3, &Wait::for_n(3), None, &mut taken);
+        assert_eq!(error, Err(EnterError::CompletionLost));
+        assert_eq!(taken, 3);
     }
 }

@@ -6,6 +6,32 @@ use crate::errno::Errno;
 use crate::limits::{self, Limit};
 
 /// Why a registration failed.
+///
+/// # What the kernel says
+///
+/// The answers of `io_uring_register(2)` differ from operation to operation; each method names those of its own. What
+/// they have in common:
+///
+/// | the kernel returns | it means | here | what the caller does |
+/// | --- | --- | --- | --- |
+/// | `EBUSY` | one of this kind is there already, or no more fit | [`AlreadyRegistered`](Self::AlreadyRegistered), [`RingTableFull`](Self::RingTableFull), [`TooManyPersonalities`](Self::TooManyPersonalities) | unregister one first |
+/// | `ENXIO` | nothing of this kind is there, or the ring is being torn down | [`NotRegistered`](Self::NotRegistered) | register it first |
+/// | `EEXIST` | the ring belongs to another thread, or the very thing is there already | [`Exists`](Self::Exists) | call on the ring's thread |
+/// | `EMFILE` | more files than the process may have open | [`TooManyFiles`](Self::TooManyFiles) | fewer, or a higher limit |
+/// | `ENOMEM` | too much memory is locked, or there is none | [`LockedMemory`](Self::LockedMemory), [`OutOfMemory`](Self::OutOfMemory) | less, or a higher limit |
+/// | `EINVAL`, where the method knows why | the list, the slots, the descriptor or the moment is wrong | [`Empty`](Self::Empty), [`TooMany`](Self::TooMany), [`OutsideTable`](Self::OutsideTable), [`NoTags`](Self::NoTags), [`NotAnEventfd`](Self::NotAnEventfd), [`UnknownPersonality`](Self::UnknownPersonality), [`WorkerCpus`](Self::WorkerCpus), [`OnlyWhileDisabled`](Self::OnlyWhileDisabled) | as its text says |
+/// | `EINVAL` otherwise | the kernel is older than the operation | [`Other`](Self::Other) | do without |
+/// | `EACCES` | the ring's [restrictions](crate::Restrictions) leave the operation out | [`Other`](Self::Other) | allow it there, or register before |
+/// | `EBADFD` | the ring is not disabled, and only a disabled one is restricted or enabled | [`Other`](Self::Other) | restrict a ring of [`build_disabled`](crate::RingBuilder::build_disabled) |
+/// | `EBADF` | a descriptor in the list is closed, or cannot be registered | [`Other`](Self::Other) | correct the program |
+/// | `EFAULT` | an address is not mapped, or not to be written | [`Other`](Self::Other) | correct the program |
+/// | `EOPNOTSUPP` | the kernel was built without it, or the thing is of a kind that it does not take | [`Other`](Self::Other) | do without |
+/// | `EINTR` | a signal came while the kernel waited for requests to end | [`Other`](Self::Other) | call again |
+/// | `EPERM`, `ENOSYS` | a privilege is missing, or a seccomp filter forbids the call | [`Other`](Self::Other) | have it allowed |
+/// | anything else | as the manual page says | [`Other`](Self::Other) | |
+///
+/// [`TagOfNothing`](Self::TagOfNothing) and, where a list is longer than 32 bits can count, [`TooMany`](Self::TooMany)
+/// come before any call; [`Incomplete`](Self::Incomplete) tells how far a call came.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {

@@ -31,6 +31,42 @@ struct Entry {
 /// The kernel keeps the memory as long as the ring lives, the program as long as this value does; each may
 /// go first.
 ///
+/// # Regions for something else
+///
+/// A ring has one memory region, and these waits are all that Linux 6.18 looks for in it. Its
+/// `IORING_REGISTER_MEM_REGION` takes two more forms: a region that is for nothing (flags 0, also on an enabled
+/// ring), and memory of the kernel's instead of the program's, to be mapped at the offset that it answers. The one
+/// has no effect but to take the place, the other none that memory of the program has not, so neither has a type
+/// here. What a newer kernel makes of regions is reached by [`register_raw`](Registrar::register_raw):
+///
+/// ```
+/// use ring_io::{Ring, sys};
+/// use std::ptr;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io::is_available() { return Ok(()) }
+/// let mut ring = Ring::new(8)?;
+/// // SAFETY: integers, for which zero is a value.
+/// let mut description: sys::io_uring_region_desc = unsafe { std::mem::zeroed() };
+/// description.size = 4096;
+/// let argument = sys::io_uring_mem_region_reg {
+///     region_uptr: (&raw mut description) as u64,
+///     flags: 0,
+///     __resv: [0; 2],
+/// };
+/// // SAFETY: the operation takes one argument and writes to the description; the kernel keeps neither.
+/// let outcome = unsafe {
+///     let argument = ptr::from_ref(&argument).cast();
+///     ring.registrar().register_raw(sys::IORING_REGISTER_MEM_REGION, argument, 1)
+/// };
+/// match outcome {
+///     Ok(_) => println!("to be mapped at {:#x}", description.mmap_offset),
+///     Err(why) => println!("older than Linux 6.13, or other pages: {why}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Invariants
 ///
 /// 1. `memory` is a mapping of `bytes` bytes that this value owns. It begins with an `Entry` for each of

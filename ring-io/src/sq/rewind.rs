@@ -6,23 +6,26 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use crate::cq::CompletionQueue;
 use crate::cqe::{CompletionEntry, Cqe};
 use crate::enter::{self, EnterError, Submitted};
-use crate::mode::{AnyThread, ThreadMode};
-use crate::register::Registrar;
+use crate::mixed_sq::MixedSqe;
+use crate::mode::{AnyThread, Descriptor, OneThread, ThreadMode};
+use crate::register::{RegisterError, RegisteredWait, Registrar};
 use crate::ring::Ring;
 use crate::sq::{QueueFull, SubmissionQueue};
-use crate::sqe::{Prepare, SafeToPush, Sqe, SubmissionEntry};
+use crate::sqe::{Prepare, SafeToPush, Sqe, Sqe128, SubmissionEntry};
+use crate::wait::{IowaitSwitchUnsupported, Wait, Waited};
 
 /// A ring whose every submit starts at slot 0 (`IORING_SETUP_SQ_REWIND`); made by
 /// [`build_rewind`](crate::RingBuilder::build_rewind). Linux 7.0.
 ///
 /// A program that submits few entries at a time then uses few cache lines of the queue again and again.
-/// Everything else is as with a [`Ring`], which this can be looked at as.
+/// Everything else is as with a [`Ring`], which this can be looked at as. What a program does with the submission queue
+/// itself is not there: it is not lent to C, resized, or made disabled.
 ///
 /// # Examples
 ///
@@ -82,6 +85,66 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RewindRing<S, C, M> 
         let (queue, cq, registrar) = self.0.split();
         (RewindQueue { queue }, cq, registrar)
     }
+
+    /// Gives away the two queues and the registrar. The ring lives until the last of them is dropped.
+    ///
+    /// As [`Ring::into_split`].
+    pub fn into_split(
+        self,
+    ) -> (
+        RewindQueue<'static, S, M>,
+        CompletionQueue<'static, C, M>,
+        Registrar<'static, M>,
+    ) {
+        let (queue, cq, registrar) = self.0.into_split();
+        (RewindQueue { queue }, cq, registrar)
+    }
+
+    /// As [`Ring::into_one_thread`].
+    pub fn into_one_thread(self) -> RewindRing<S, C, M::Bound> {
+        RewindRing(self.0.into_one_thread())
+    }
+
+    /// As [`Ring::set_iowait`].
+    ///
+    /// # Errors
+    ///
+    /// [`IowaitSwitchUnsupported`], as there.
+    pub fn set_iowait(&mut self, counts: bool) -> Result<(), IowaitSwitchUnsupported> {
+        self.0.set_iowait(counts)
+    }
+}
+
+impl<S: SubmissionEntry, C: CompletionEntry> RewindRing<S, C, OneThread> {
+    /// As [`Ring::register_ring_fd`].
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`], as there.
+    pub fn register_ring_fd(&mut self) -> Result<(), RegisterError> {
+        self.0.register_ring_fd()
+    }
+
+    /// As [`Ring::unregister_ring_fd`].
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`], as there.
+    pub fn unregister_ring_fd(&mut self) -> Result<(), RegisterError> {
+        self.0.unregister_ring_fd()
+    }
+}
+
+impl<S: SubmissionEntry, C: CompletionEntry, M: Descriptor> AsFd for RewindRing<S, C, M> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl<S: SubmissionEntry, C: CompletionEntry, M: Descriptor> AsRawFd for RewindRing<S, C, M> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
 }
 
 impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> Deref for RewindRing<S, C, M> {
@@ -101,7 +164,8 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> fmt::Debug for Rewin
 /// Producer side of a [`RewindRing`].
 ///
 /// The kernel sees what was pushed at a submit and not before. What was not submitted when this value is
-/// dropped is submitted through the next one. Forgetting it forgets what was pushed.
+/// dropped is submitted through the next one, or never if this one was [given away](RewindRing::into_split).
+/// Forgetting it forgets what was pushed.
 ///
 /// # Invariants
 ///
@@ -266,24 +330,72 @@ impl<S: SubmissionEntry, M: ThreadMode> RewindQueue<'_, S, M> {
     /// # Errors
     ///
     /// [`EnterError`]; what the kernel did not take stays in the queue, and [`prepared`](Self::prepared) says how much that is.
-    #[doc(alias = "io_uring_submit_and_wait")]
+    #[doc(alias("io_uring_submit_and_wait", "io_uring_submit_and_get_events"))]
     #[inline]
     pub fn submit_and_wait(&mut self, wait_for: u32) -> Result<Submitted, EnterError> {
-        let submitted = enter::submit_once(self.queue.core(), self.queue.tail, wait_for)?;
-        // Before anything else can fail: these entries must not be submitted again.
-        self.rewind(submitted.count());
-        let core = self.queue.core();
-        // Acquire: pairs with the kernel's release of the tail; whoever saw it may read the entries.
-        // Relaxed: this thread stored the head last.
-        let ready = core
-            .cq_tail()
-            .load(Acquire)
-            .wrapping_sub(core.cq_head().load(Relaxed));
-        if submitted.left() == 0 && ready < wait_for {
-            // A signal has ended the wait. The kernel's head is zero (1), so this submits nothing more.
-            enter::submit_and_wait(core, 0, wait_for)?;
+        if self.is_empty() {
+            // The kernel's head is zero (1), so this submits nothing. It enters the kernel in any case.
+            return enter::submit_and_wait(self.queue.core(), 0, wait_for);
         }
+        let (submitted, _) = self.submit_and_wait_with(&Wait::for_n(wait_for))?;
         Ok(submitted)
+    }
+
+    /// Hands everything to the kernel, and waits as `wait` says, in one system call.
+    ///
+    /// As [`SubmissionQueue::submit_and_wait_with`], for a thread that has both halves.
+    ///
+    /// # Errors
+    ///
+    /// [`EnterError`]; what the kernel did not take stays in the queue, and [`prepared`](Self::prepared) says how much that is.
+    #[doc(alias(
+        "io_uring_submit_and_wait_timeout",
+        "io_uring_submit_and_wait_min_timeout"
+    ))]
+    pub fn submit_and_wait_with(&mut self, wait: &Wait) -> Result<(Submitted, Waited), EnterError> {
+        self.submit_and_wait_at(wait, None)
+    }
+
+    /// [`submit_and_wait_with`](Self::submit_and_wait_with) for a wait that is registered.
+    ///
+    /// As [`SubmissionQueue::submit_and_wait_registered`].
+    ///
+    /// # Errors
+    ///
+    /// As [`submit_and_wait_with`](Self::submit_and_wait_with).
+    #[doc(alias = "io_uring_submit_and_wait_reg")]
+    pub fn submit_and_wait_registered(
+        &mut self,
+        wait: RegisteredWait<'_>,
+    ) -> Result<(Submitted, Waited), EnterError> {
+        let offset = wait.offset_for(self.queue.core());
+        self.submit_and_wait_at(wait.wait(), offset)
+    }
+
+    fn submit_and_wait_at(
+        &mut self,
+        wait: &Wait,
+        registered: Option<usize>,
+    ) -> Result<(Submitted, Waited), EnterError> {
+        let mut taken = 0;
+        let (core, n) = (self.queue.core(), self.queue.tail);
+        let outcome = enter::wait_counting(core, n, wait, registered, &mut taken);
+        // Also where the wait has failed: what was taken must not be submitted again.
+        self.rewind(taken);
+        outcome
+    }
+
+    /// Returns when at least one slot is free; answers how many are. Submits if the queue is full, and only then.
+    ///
+    /// # Errors
+    ///
+    /// [`EnterError`]; everything that was pushed stays in the queue.
+    pub fn wait_for_space(&mut self) -> Result<u32, EnterError> {
+        // A submit takes at least one entry, or fails.
+        while self.is_full() {
+            self.submit()?;
+        }
+        Ok(self.space_left())
     }
 
     /// Moves what is behind the first `taken` entries to the front.
@@ -291,7 +403,7 @@ impl<S: SubmissionEntry, M: ThreadMode> RewindQueue<'_, S, M> {
     fn rewind(&mut self, taken: u32) {
         let queue = &mut self.queue;
         debug_assert!(taken <= queue.tail, "more taken than pushed");
-        let left = queue.tail - taken;
+        let left = queue.tail.saturating_sub(taken);
         if taken > 0 && left > 0 {
             let front = queue.entries.as_ptr();
             // SAFETY: all of them are slots of the queue (1), and the kernel reads slots during a submit only.
@@ -309,6 +421,27 @@ impl<S: SubmissionEntry, M: ThreadMode> RewindQueue<'_, S, M> {
         unsafe { (*queue.core().as_ptr()).sq.sqe_tail = queue.tail };
         // So that the queue takes nothing for unpublished (2).
         queue.published = queue.tail;
+    }
+}
+
+/// What takes more than one slot.
+impl<M: ThreadMode> RewindQueue<'_, MixedSqe, M> {
+    /// As [`SubmissionQueue::push_wide`]. There is no wrap, so there are no fillers.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueFull`] with the request, when there is no room for two slots.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    #[doc(alias = "io_uring_get_sqe128")]
+    #[inline]
+    pub unsafe fn push_wide<P: Prepare<Sqe128>>(&mut self, request: P) -> Result<(), QueueFull<P>> {
+        // With one slot left it asks for more than there is, whatever for.
+        //
+        // SAFETY: the caller's promise.
+        unsafe { self.queue.push_wide(request) }
     }
 }
 
@@ -335,10 +468,10 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    use super::RewindQueue;
+    use super::{RewindQueue, RewindRing};
     use crate::fake::Fake;
     use crate::sq::QueueFull;
-    use crate::sqe::Sqe;
+    use crate::sqe::{Sqe, Sqe128};
 
     fn sq(fake: &Fake) -> RewindQueue<'_> {
         RewindQueue { queue: fake.sq() }
@@ -377,6 +510,43 @@ mod tests {
         sq.push_nop(4).expect("room");
         assert_eq!(sq.push_nop(5), Err(QueueFull(())));
         assert_eq!(take(&fake, &mut sq, 4), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn large_entries_lie_behind_each_other_without_fillers() {
+        let fake = Fake::new(4, 8, 0);
+        let mut sq = RewindQueue {
+            queue: fake.sq_mixed(),
+        };
+        let wide = |i: u64| {
+            let mut sqe = Sqe128::new();
+            sqe.set_user_data(i);
+            // Where the second slot, read as an entry, has its own number.
+            sqe.extra_mut()[4] = i + 100;
+            sqe
+        };
+        for round in 0..3 {
+            sq.push_nop(1).expect("room");
+            // SAFETY: nobody follows anything.
+            unsafe {
+                sq.push_wide(wide(2)).expect("room");
+                assert_eq!(sq.push_wide(wide(3)), Err(QueueFull(wide(3))));
+            }
+            sq.push_nop(4).expect("room");
+            assert_eq!(fake.front(4), [1, 2, 102, 4], "in round {round}");
+            // As if the kernel had stopped behind the first: the halves of the second stay together.
+            sq.rewind(1);
+            assert_eq!(fake.front(3), [2, 102, 4]);
+            assert_eq!(sq.prepared(), 3);
+            sq.rewind(3);
+        }
+    }
+
+    #[test]
+    fn halves_go_where_their_mode_lets_them() {
+        fn is_send_and_sync<T: Send + Sync>() {}
+        is_send_and_sync::<RewindRing>();
+        is_send_and_sync::<RewindQueue<'static>>();
     }
 
     #[derive(Clone, Copy, Debug)]
