@@ -19,12 +19,16 @@
 //!   they are set up in Rust, and no C compiler is needed.
 
 mod address;
+mod chain;
 mod destination;
 mod operation;
 pub mod ops;
 mod target;
 mod timespec;
 
+pub use chain::{
+    Append, BatchQueue, Chain, ChainRefused, Links, OwnedLinkTimeout, PendingChain, SafeLinks,
+};
 pub use destination::{Destination, NewFd, ToDescriptor, ToFreeSlot, ToSlot};
 pub use operation::{Operation, Request, SafeOperation};
 #[doc(no_inline)]

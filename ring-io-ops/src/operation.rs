@@ -190,7 +190,8 @@ impl<O> Request<O> {
     /// The next entry starts when this one has succeeded, and is cancelled if it
     /// fails or is short. `IOSQE_IO_LINK`, Linux 5.3.
     ///
-    /// A chain has to reach the kernel in one submission, or it loses its order.
+    /// The chain that this makes has to reach the kernel in one submission, or it
+    /// loses its order: [`Chain`](crate::Chain) sees to that.
     #[doc(alias = "IOSQE_IO_LINK")]
     #[inline(always)]
     pub const fn link(self) -> Self {
@@ -259,6 +260,13 @@ impl<O: Operation> Request<O> {
             .set_user_data(self.user_data)
             .set_personality(self.personality);
         sqe
+    }
+}
+
+impl<O: Operation> From<O> for Request<O> {
+    #[inline(always)]
+    fn from(operation: O) -> Self {
+        Self::new(operation)
     }
 }
 
