@@ -23,6 +23,7 @@ mod chain;
 mod destination;
 mod operation;
 pub mod ops;
+mod raw;
 mod target;
 mod timespec;
 
@@ -33,6 +34,7 @@ pub use destination::{Destination, NewFd, ToDescriptor, ToFreeSlot, ToSlot};
 pub use operation::{Operation, Request, SafeOperation};
 #[doc(no_inline)]
 pub use ops::*;
+pub use raw::Raw;
 pub use ring_io as ring;
 pub use target::CWD;
 pub use target::Target::{self, Fd, Fixed};

@@ -3,9 +3,9 @@
 use std::ptr;
 
 use proptest::prelude::*;
-use ring_io_ops::ring::SqeFlags;
+use ring_io_ops::ring::{Sqe, SqeFlags};
 use ring_io_ops::{
-    Append, Chain, Close, Fixed, Fsync, Links, Operation, Read, TimeoutFlags, Timespec,
+    Append, Chain, Close, Fixed, Fsync, Links, Operation, Raw, Read, TimeoutFlags, Timespec,
 };
 use ring_io_ops::{Fd, Request};
 use ring_io_sys as sys;
@@ -146,6 +146,23 @@ proptest! {
         // SAFETY: `sqe` is an entry.
         prop_assert_eq!(entry(&chain, 1), expected(&dirt, nothing, kind.flag(), first.wrapping_add(1), |sqe| unsafe {
             sys::io_uring_prep_link_timeout(sqe, at.cast_mut(), flags.unwrap_or(0));
+        }));
+    }
+
+    // liburing's own base of all prep functions.
+    #[test]
+    fn a_raw_request_writes_what_prep_rw_writes(
+        seed in any::<u64>(), own in own(), target in target(), buf in address::<u8>(), len in word32(), offset in word64(),
+    ) {
+        let (fd, operand) = fd_and_flags(target);
+        let raw = Raw::<70>::new(|sqe| {
+            target.write(sqe);
+            sqe.set_addr(buf.expose_provenance() as u64).set_len(len).set_off(offset);
+        });
+        let flags = u32::from((operand | own.flags).bits());
+        // SAFETY: `sqe` is an entry.
+        prop_assert_eq!(bytes(&Sqe::from(own.of(raw))), expected(&dirt(seed), own, flags, own.user_data, |sqe| unsafe {
+            sys::io_uring_prep_rw(70, sqe, fd, buf.cast(), len, offset);
         }));
     }
 }

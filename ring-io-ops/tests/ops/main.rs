@@ -19,6 +19,7 @@ mod path;
 mod pipe;
 mod poll;
 mod process;
+mod raw;
 mod request;
 mod ring;
 mod rw;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use ring_io_ops::ring::{Cqe, CqeFlags, Errno, Ring, Sqe, Wait};
 use ring_io_ops::{
-    CWD, Chain, Close, Fixed, Links, Nop, OpenAt, OpenFlags, Operation, Read, Target,
+    CWD, Chain, Close, Fixed, Links, Nop, OpenAt, OpenFlags, Operation, Raw, Read, Target,
 };
 
 use crate::support::{CLOSED, PATIENCE, failed, file_with, ring_for};
@@ -101,6 +101,22 @@ fn a_short_read_breaks_a_link_and_not_a_hard_link() {
     assert_eq!(soft, (Ok(4), failed(libc::ECANCELED)));
     let (hard, _) = run(&mut ring, Chain::new(read).hard_link(Nop::new()));
     assert_eq!(hard, (Ok(4), Ok(0)));
+}
+
+/// The number of no operation.
+type Unknown = Raw<255>;
+
+#[test]
+fn an_entry_that_the_kernel_refuses_keeps_the_whole_chain_from_running() {
+    let Some(mut ring) = ring_for::<Nop>() else {
+        return;
+    };
+    let chain = Chain::new(Nop::new())
+        .hard_link(Unknown::new(|_| ()))
+        .hard_link(Nop::new());
+    let (results, _) = run(&mut ring, chain);
+    let cancelled = failed(libc::ECANCELED);
+    assert_eq!(results, (cancelled, failed(libc::EINVAL), cancelled));
 }
 
 #[test]
