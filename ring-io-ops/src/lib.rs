@@ -19,16 +19,22 @@
 //!   they are set up in Rust, and no C compiler is needed.
 
 mod address;
+mod chain;
 mod destination;
 mod operation;
 pub mod ops;
+mod raw;
 mod target;
 mod timespec;
 
+pub use chain::{
+    Append, BatchQueue, Chain, ChainRefused, Links, OwnedLinkTimeout, PendingChain, SafeLinks,
+};
 pub use destination::{Destination, NewFd, ToDescriptor, ToFreeSlot, ToSlot};
 pub use operation::{Operation, Request, SafeOperation};
 #[doc(no_inline)]
 pub use ops::*;
+pub use raw::Raw;
 pub use ring_io as ring;
 pub use target::CWD;
 pub use target::Target::{self, Fd, Fixed};

@@ -10,35 +10,57 @@ use ring_io::{Cqe, Errno, Prepare, SafeToPush, Sqe, SqeFlags, SubmissionEntry};
 /// The setters that come with it turn an operation into a [`Request`], which has
 /// them again, so that they can be chained.
 ///
+/// # A program's own operations
+///
+/// An operation that is newer than this crate takes a dozen lines, and has then all that
+/// the others have: the setters, results of its own type, a place in a [`Chain`](crate::Chain).
+/// The one difference is that it is pushed as its [`request`](Self::request), which every setter
+/// makes of it too. With `Debug`, a full queue is an error that `?` takes.
+///
+/// Where a type of its own is not worth it, [`Raw`](crate::Raw) takes the fields as they are.
+///
 /// # Examples
 ///
-/// An operation that this crate does not know, pushed like any other:
-///
 /// ```
-/// use ring_io_ops::ring::{Cqe, Errno, Sqe};
-/// use ring_io_ops::Operation;
+/// use std::os::fd::AsRawFd;
 ///
-/// /// Hands `len` back as the result, if the kernel is new enough.
-/// struct Echo {
-///     value: u32,
+/// use ring_io_ops::Operation;
+/// use ring_io_ops::ring::{Cqe, Errno, Ring, Sqe};
+///
+/// /// Makes a file as long as `len`, as if this crate had no `Ftruncate`.
+/// #[derive(Clone, Copy, Debug)]
+/// struct Truncate {
+///     fd: i32,
+///     len: u64,
 /// }
 ///
-/// impl Operation for Echo {
-///     const OPCODE: u8 = 70;
-///     type Output = u32;
+/// impl Operation for Truncate {
+///     const OPCODE: u8 = 55;
+///     type Output = ();
 ///
 ///     fn write(&self, sqe: &mut Sqe) {
-///         sqe.set_fd(-1).set_len(self.value);
+///         sqe.set_fd(self.fd).set_off(self.len);
 ///     }
 ///
-///     fn read(cqe: &Cqe) -> Result<u32, Errno> {
-///         cqe.result()
+///     fn read(cqe: &Cqe) -> Result<(), Errno> {
+///         cqe.result().map(drop)
 ///     }
 /// }
 ///
-/// let sqe = Echo { value: 5 }.user_data(9).link().to_sqe();
-/// assert_eq!((sqe.opcode(), sqe.len(), sqe.user_data()), (70, 5, 9));
-/// assert_eq!(Echo::read(&Cqe::new(9, 5, 0)), Ok(5));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io_ops::ring::capabilities().is_ok_and(|k| k.supports(Truncate::OPCODE)) { return Ok(()) }
+/// let mut ring = Ring::new(2)?;
+/// let (mut sq, mut cq, _) = ring.split();
+/// let file = tempfile::tempfile()?;
+/// let truncate = Truncate { fd: file.as_raw_fd(), len: 4096 };
+/// // SAFETY: the entry names no memory, and the file is this program's.
+/// unsafe { sq.push(truncate.user_data(9)) }?;
+/// sq.submit_and_wait(1)?;
+/// let cqe = cq.pop().expect("the wait saw a completion");
+/// assert_eq!((cqe.user_data(), Truncate::read(&cqe)), (9, Ok(())));
+/// assert_eq!(file.metadata()?.len(), 4096);
+/// # Ok(())
+/// # }
 /// ```
 pub trait Operation: Sized {
     /// The operation's number, one of `IORING_OP_*`.
@@ -190,7 +212,8 @@ impl<O> Request<O> {
     /// The next entry starts when this one has succeeded, and is cancelled if it
     /// fails or is short. `IOSQE_IO_LINK`, Linux 5.3.
     ///
-    /// A chain has to reach the kernel in one submission, or it loses its order.
+    /// The chain that this makes has to reach the kernel in one submission, or it
+    /// loses its order: [`Chain`](crate::Chain) sees to that.
     #[doc(alias = "IOSQE_IO_LINK")]
     #[inline(always)]
     pub const fn link(self) -> Self {
@@ -259,6 +282,13 @@ impl<O: Operation> Request<O> {
             .set_user_data(self.user_data)
             .set_personality(self.personality);
         sqe
+    }
+}
+
+impl<O: Operation> From<O> for Request<O> {
+    #[inline(always)]
+    fn from(operation: O) -> Self {
+        Self::new(operation)
     }
 }
 

@@ -340,6 +340,9 @@ impl SubmissionEntry for Sqe128 {
 ///
 /// The raw entries are, and so are the typed requests of `ring-io-ops`; a
 /// program's own request types may be. This is all that a queue knows of them.
+#[diagnostic::on_unimplemented(
+    note = "an operation of your own is pushed as the request that `request()` and every setter make of it"
+)]
 pub trait Prepare<S> {
     /// The whole entry, every byte of it: nothing of an earlier request shines through.
     fn prepare(&self) -> S;
@@ -380,6 +383,11 @@ impl<S, P: Prepare<S> + ?Sized> Prepare<S> for &P {
 /// - closes or replaces no descriptor and no registered slot, and
 /// - changes no file. A number that has come to name another file before the entry is submitted then does no
 ///   more harm than that this file is looked at, or flushed.
+#[diagnostic::on_unimplemented(
+    message = "pushing `{Self}` may be unsafe",
+    note = "use `push`, and see to it that what the entry names lives as long as it has to",
+    note = "an operation of your own that lends nothing implements `SafeOperation`, and is pushed as its `request()`"
+)]
 pub unsafe trait SafeToPush {}
 
 // SAFETY: the referenced value makes the entry, and it promises the same.

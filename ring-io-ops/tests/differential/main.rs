@@ -8,6 +8,7 @@
 
 mod advice;
 mod cancel;
+mod chain;
 mod command;
 mod epoll;
 mod extent;

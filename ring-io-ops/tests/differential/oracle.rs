@@ -8,7 +8,7 @@ use ring_io_ops::ring::{Prepare, Sqe, Sqe128, SqeFlags};
 use ring_io_ops::{Fd, Fixed, Operation, Target};
 use ring_io_sys as sys;
 
-const SIZE: usize = size_of::<sys::io_uring_sqe>();
+pub(crate) const SIZE: usize = size_of::<sys::io_uring_sqe>();
 
 /// Rounds of each comparison: more than 100,000 over all of them.
 pub(crate) fn config() -> ProptestConfig {
@@ -48,7 +48,7 @@ pub(crate) fn common() -> impl Strategy<Value = Common> {
 }
 
 /// Sixty-four bytes out of one number: generating each by itself takes most of the test's time.
-fn dirt(seed: u64) -> [u8; SIZE] {
+pub(crate) fn dirt(seed: u64) -> [u8; SIZE] {
     let mut state = seed;
     std::array::from_fn(|_| {
         // The multiplier and increment of Knuth's MMIX; the upper bits are the good ones.
@@ -151,7 +151,7 @@ fn check_big(
 }
 
 /// What `prep` leaves of a dirty entry, after liburing has cleared it.
-fn in_c(dirt: &[u8; SIZE], prep: impl Fn(*mut sys::io_uring_sqe)) -> [u8; SIZE] {
+pub(crate) fn in_c(dirt: &[u8; SIZE], prep: impl Fn(*mut sys::io_uring_sqe)) -> [u8; SIZE] {
     let mut entry = MaybeUninit::<sys::io_uring_sqe>::uninit();
     // SAFETY: the entry is as large as the bytes, which are written before C
     // looks at them; C leaves every byte initialised.
@@ -173,7 +173,7 @@ fn in_rust<S: Copy>(dirt: &[u8; SIZE], request: &impl Prepare<S>) -> S {
     *slot.write(request.prepare())
 }
 
-fn bytes(sqe: &Sqe) -> [u8; SIZE] {
+pub(crate) fn bytes(sqe: &Sqe) -> [u8; SIZE] {
     // SAFETY: an entry has 64 bytes, none of them padding.
     unsafe { ptr::from_ref(sqe).cast::<[u8; SIZE]>().read() }
 }

@@ -2,6 +2,7 @@
 
 mod advice;
 mod cancel;
+mod chain;
 mod command;
 mod epoll;
 mod extent;
@@ -18,6 +19,7 @@ mod path;
 mod pipe;
 mod poll;
 mod process;
+mod raw;
 mod request;
 mod ring;
 mod rw;

@@ -19,7 +19,7 @@ pub(crate) const CLOSED: Target = Fd(i32::MAX);
 pub(crate) const UNMAPPED: usize = 8;
 
 /// After so long a completion is not late but lost, and the test fails instead of hanging.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A ring for tests of the operation `O`, or a skip that has been noted.
 pub(crate) fn ring_for<O: Operation>() -> Option<Ring> {
