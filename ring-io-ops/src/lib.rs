@@ -26,6 +26,7 @@ pub mod ops;
 mod raw;
 mod target;
 mod timespec;
+mod wide;
 
 pub use chain::{
     Append, BatchQueue, Chain, ChainRefused, Links, OwnedLinkTimeout, PendingChain, SafeLinks,
@@ -39,6 +40,7 @@ pub use ring_io as ring;
 pub use target::CWD;
 pub use target::Target::{self, Fd, Fixed};
 pub use timespec::Timespec;
+pub use wide::{SafeWideOperation, Wide, WideOperation};
 
 /// The examples of the package's front page run as tests.
 #[cfg(doctest)]

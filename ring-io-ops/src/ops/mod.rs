@@ -2,7 +2,7 @@
 //!
 //! | family | operations |
 //! | --- | --- |
-//! | nothing | [`Nop`] |
+//! | nothing | [`Nop`], [`Nop128`] |
 //! | bytes of a file | [`Read`], [`Readv`], [`ReadFixed`], [`Write`], [`Writev`], [`WriteFixed`] |
 //! | several pieces of a registered buffer | [`ReadvFixed`], [`WritevFixed`] |
 //! | bytes as they come | [`ReadMultishot`] |
@@ -18,7 +18,8 @@
 //! | readiness | [`PollAdd`], [`PollRemove`], [`PollUpdate`], [`EpollCtl`], [`EpollWait`] |
 //! | processes | [`FutexWait`], [`FutexWake`], [`FutexWaitv`], [`WaitId`] |
 //! | rings | [`MsgRing`], [`MsgRingFd`], [`FilesUpdate`], [`FixedFdInstall`], [`ProvideBuffers`], [`RemoveBuffers`] |
-//! | commands | [`UringCmd`], [`SocketQueue`], [`GetSockOpt`], [`SetSockOpt`], [`BlockDiscard`], [`ZoneResetAll`] |
+//! | commands | [`UringCmd`], [`UringCmd80`], [`UringCmd128`], [`BlockDiscard`], [`ZoneResetAll`] |
+//! | commands of sockets | [`SocketQueue`], [`GetSockOpt`], [`SetSockOpt`], [`GetSockName`], [`TxTimestamp`] |
 //! | time | [`Timeout`], [`TimeoutRemove`], [`TimeoutUpdate`], [`LinkTimeout`] |
 //! | other requests | [`AsyncCancel`], [`AsyncCancelAll`] |
 //!
@@ -59,7 +60,10 @@ mod xattr;
 
 pub use advice::{Fadvise, FileAdvice, Madvise, MemoryAdvice};
 pub use cancel::{AsyncCancel, AsyncCancelAll, CancelMatch, CancelOutcome};
-pub use command::{BlockDiscard, GetSockOpt, SetSockOpt, SocketQueue, UringCmd, ZoneResetAll};
+pub use command::{
+    BlockDiscard, GetSockName, GetSockOpt, SetSockOpt, SocketQueue, TxStamp, TxStampKind,
+    TxTimestamp, UringCmd, UringCmd80, UringCmd128, ZoneResetAll,
+};
 pub use epoll::{EpollCtl, EpollWait};
 pub use extent::{Fallocate, FallocateFlags, Ftruncate, SyncFileRange, SyncFileRangeFlags};
 pub use file::{Close, Fsync, FsyncFlags};
@@ -72,7 +76,7 @@ pub use net::{
     ReportUsage, Send, SendBundle, SendMsg, SendMsgZc, SendZc, SendZcOutcome, Sent, Shutdown,
     Socket, SocketFlags, ZeroCopyPlace,
 };
-pub use nop::Nop;
+pub use nop::{Nop, Nop128};
 pub use path::{
     LinkAt, LinkFlags, MkDirAt, OpenAt, OpenAt2, OpenFlags, OpenHow, RenameAt, RenameFlags,
     ResolveFlags, Statx, StatxFlags, StatxMask, SymlinkAt, UnlinkAt, UnlinkFlags,
