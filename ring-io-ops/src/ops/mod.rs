@@ -5,6 +5,7 @@
 //! | nothing | [`Nop`], [`Nop128`] |
 //! | bytes of a file | [`Read`], [`Readv`], [`ReadFixed`], [`Write`], [`Writev`], [`WriteFixed`] |
 //! | several pieces of a registered buffer | [`ReadvFixed`], [`WritevFixed`] |
+//! | bytes into provided buffers | [`ReadSelect`], [`ReadvSelect`] |
 //! | bytes as they come | [`ReadMultishot`] |
 //! | open files | [`Fsync`], [`Close`] |
 //! | a file's extent | [`Fallocate`], [`Ftruncate`], [`SyncFileRange`] |
@@ -53,8 +54,10 @@ mod poll;
 mod process;
 mod ring;
 mod rw;
+mod rw_attributes;
 mod rw_fixed;
 mod rw_multishot;
+mod rw_select;
 mod timeout;
 mod xattr;
 
@@ -88,8 +91,10 @@ pub use ring::{
     FilesUpdate, FixedFdInstall, MsgRing, MsgRingFd, ProvideBuffers, RemoveBuffers, SlotDestination,
 };
 pub use rw::{Read, ReadFixed, Readv, RwFlags, Write, WriteFixed, Writev};
+pub use rw_attributes::{ProtectionFlags, ProtectionInfo};
 pub use rw_fixed::{ReadvFixed, WritevFixed};
 pub use rw_multishot::{ReadMultishot, ReadMultishotItem};
+pub use rw_select::{ReadSelect, ReadvSelect, SelectedRead};
 pub use timeout::{
     LinkTimeout, LinkTimeoutOutcome, Timeout, TimeoutFlags, TimeoutOutcome, TimeoutRemove,
     TimeoutUpdate, TimeoutUpdateOutcome,

@@ -26,8 +26,10 @@ mod raw;
 mod request;
 mod ring;
 mod rw;
+mod rw_attributes;
 mod rw_fixed;
 mod rw_multishot;
+mod rw_select;
 #[path = "../support/mod.rs"]
 mod support;
 mod timeout;
