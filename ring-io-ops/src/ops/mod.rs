@@ -93,7 +93,7 @@ pub use ring::{
 pub use rw::{Read, ReadFixed, Readv, RwFlags, Write, WriteFixed, Writev};
 pub use rw_attributes::{ProtectionFlags, ProtectionInfo};
 pub use rw_fixed::{ReadvFixed, WritevFixed};
-pub use rw_multishot::{ReadMultishot, ReadMultishotItem};
+pub use rw_multishot::ReadMultishot;
 pub use rw_select::{ReadSelect, ReadvSelect, SelectedRead};
 pub use timeout::{
     LinkTimeout, LinkTimeoutOutcome, Timeout, TimeoutFlags, TimeoutOutcome, TimeoutRemove,

@@ -22,15 +22,18 @@ pub struct SelectedRead {
     ///
     /// Only with buffers that are consumed piece by piece (`IOU_PBUF_RING_INC`).
     pub buffer_more: bool,
+    /// Whether more completions follow, which only a [`ReadMultishot`](crate::ReadMultishot) has.
+    pub more: bool,
 }
 
 impl SelectedRead {
     #[inline(always)]
-    fn read(cqe: &Cqe) -> Result<Self, Errno> {
+    pub(super) fn read(cqe: &Cqe) -> Result<Self, Errno> {
         cqe.result().map(|count| Self {
             count: count as usize,
             buffer: cqe.buffer_id(),
             buffer_more: cqe.buf_more(),
+            more: cqe.more(),
         })
     }
 }
