@@ -3,7 +3,8 @@
 //! Each struct under [`ops`] names what one request of the kernel needs,
 //! writes itself into a submission entry, and reads its own completion.
 //! [`Operation`] is the trait behind them; an operation that this crate does not
-//! know takes a dozen lines of a program's own.
+//! know takes a dozen lines of a program's own. Requests of 128 bytes have a
+//! trait of their own, [`WideOperation`]: only rings of such entries take them.
 //!
 //! This crate makes no system call and owns no ring, no buffer and no
 //! descriptor: a request holds plain addresses, so pushing one that lends memory
@@ -26,6 +27,7 @@ pub mod ops;
 mod raw;
 mod target;
 mod timespec;
+mod wide;
 
 pub use chain::{
     Append, BatchQueue, Chain, ChainRefused, Links, OwnedLinkTimeout, PendingChain, SafeLinks,
@@ -39,6 +41,7 @@ pub use ring_io as ring;
 pub use target::CWD;
 pub use target::Target::{self, Fd, Fixed};
 pub use timespec::Timespec;
+pub use wide::{SafeWideOperation, Wide, WideOperation};
 
 /// The examples of the package's front page run as tests.
 #[cfg(doctest)]

@@ -270,6 +270,15 @@ impl<O> Request<O> {
         self.flags = self.flags.union(flags);
         self
     }
+
+    /// Adds the fields that every entry has to those of the operation.
+    #[inline(always)]
+    pub(crate) const fn write_common(&self, sqe: &mut Sqe) {
+        // Added, not set: the operation may have marked its operand, as a registered file does.
+        sqe.insert_flags(self.flags)
+            .set_user_data(self.user_data)
+            .set_personality(self.personality);
+    }
 }
 
 impl<O: Operation> Request<O> {
@@ -277,10 +286,7 @@ impl<O: Operation> Request<O> {
     #[inline(always)]
     pub fn to_sqe(&self) -> Sqe {
         let mut sqe = self.operation.to_sqe();
-        // Added, not set: the operation may have marked its operand, as a registered file does.
-        sqe.insert_flags(self.flags)
-            .set_user_data(self.user_data)
-            .set_personality(self.personality);
+        self.write_common(&mut sqe);
         sqe
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! | family | operations |
 //! | --- | --- |
-//! | nothing | [`Nop`] |
+//! | nothing | [`Nop`], [`Nop128`] |
 //! | bytes of a file | [`Read`], [`Readv`], [`ReadFixed`], [`Write`], [`Writev`], [`WriteFixed`] |
 //! | several pieces of a registered buffer | [`ReadvFixed`], [`WritevFixed`] |
+//! | bytes into provided buffers | [`ReadSelect`], [`ReadvSelect`] |
 //! | bytes as they come | [`ReadMultishot`] |
 //! | open files | [`Fsync`], [`Close`] |
 //! | a file's extent | [`Fallocate`], [`Ftruncate`], [`SyncFileRange`] |
@@ -18,7 +19,8 @@
 //! | readiness | [`PollAdd`], [`PollRemove`], [`PollUpdate`], [`EpollCtl`], [`EpollWait`] |
 //! | processes | [`FutexWait`], [`FutexWake`], [`FutexWaitv`], [`WaitId`] |
 //! | rings | [`MsgRing`], [`MsgRingFd`], [`FilesUpdate`], [`FixedFdInstall`], [`ProvideBuffers`], [`RemoveBuffers`] |
-//! | commands | [`UringCmd`], [`SocketQueue`], [`GetSockOpt`], [`SetSockOpt`], [`BlockDiscard`], [`ZoneResetAll`] |
+//! | commands | [`UringCmd`], [`UringCmd80`], [`UringCmd128`], [`BlockDiscard`], [`ZoneResetAll`] |
+//! | commands of sockets | [`SocketQueue`], [`GetSockOpt`], [`SetSockOpt`], [`GetSockName`], [`TxTimestamp`] |
 //! | time | [`Timeout`], [`TimeoutRemove`], [`TimeoutUpdate`], [`LinkTimeout`] |
 //! | other requests | [`AsyncCancel`], [`AsyncCancelAll`] |
 //!
@@ -52,14 +54,19 @@ mod poll;
 mod process;
 mod ring;
 mod rw;
+mod rw_attributes;
 mod rw_fixed;
 mod rw_multishot;
+mod rw_select;
 mod timeout;
 mod xattr;
 
 pub use advice::{Fadvise, FileAdvice, Madvise, MemoryAdvice};
 pub use cancel::{AsyncCancel, AsyncCancelAll, CancelMatch, CancelOutcome};
-pub use command::{BlockDiscard, GetSockOpt, SetSockOpt, SocketQueue, UringCmd, ZoneResetAll};
+pub use command::{
+    BlockDiscard, GetSockName, GetSockOpt, SetSockOpt, SocketQueue, TxStamp, TxStampKind,
+    TxTimestamp, UringCmd, UringCmd80, UringCmd128, ZoneResetAll,
+};
 pub use epoll::{EpollCtl, EpollWait};
 pub use extent::{Fallocate, FallocateFlags, Ftruncate, SyncFileRange, SyncFileRangeFlags};
 pub use file::{Close, Fsync, FsyncFlags};
@@ -72,7 +79,7 @@ pub use net::{
     ReportUsage, Send, SendBundle, SendMsg, SendMsgZc, SendZc, SendZcOutcome, Sent, Shutdown,
     Socket, SocketFlags, ZeroCopyPlace,
 };
-pub use nop::Nop;
+pub use nop::{Nop, Nop128};
 pub use path::{
     LinkAt, LinkFlags, MkDirAt, OpenAt, OpenAt2, OpenFlags, OpenHow, RenameAt, RenameFlags,
     ResolveFlags, Statx, StatxFlags, StatxMask, SymlinkAt, UnlinkAt, UnlinkFlags,
@@ -84,8 +91,10 @@ pub use ring::{
     FilesUpdate, FixedFdInstall, MsgRing, MsgRingFd, ProvideBuffers, RemoveBuffers, SlotDestination,
 };
 pub use rw::{Read, ReadFixed, Readv, RwFlags, Write, WriteFixed, Writev};
+pub use rw_attributes::{ProtectionFlags, ProtectionInfo};
 pub use rw_fixed::{ReadvFixed, WritevFixed};
-pub use rw_multishot::{ReadMultishot, ReadMultishotItem};
+pub use rw_multishot::ReadMultishot;
+pub use rw_select::{ReadSelect, ReadvSelect, SelectedRead};
 pub use timeout::{
     LinkTimeout, LinkTimeoutOutcome, Timeout, TimeoutFlags, TimeoutOutcome, TimeoutRemove,
     TimeoutUpdate, TimeoutUpdateOutcome,

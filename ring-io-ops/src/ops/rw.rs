@@ -3,9 +3,12 @@
 //! Six operations of one shape: a target, memory in one of three forms, a
 //! position, and the flags of `preadv2(2)`.
 
+use std::ptr;
+
 use bitflags::bitflags;
 use ring_io::{Cqe, Errno, Sqe, sys};
 
+use super::rw_attributes::ProtectionInfo;
 use crate::address::Address;
 use crate::operation::{Operation, pushable};
 use crate::target::Target;
@@ -48,6 +51,9 @@ pub(super) struct Transfer {
     pub(super) offset: u64,
     pub(super) rw_flags: RwFlags,
     pub(super) ioprio: u16,
+    pub(super) write_stream: u8,
+    protection: Address,
+    attributes: u64,
 }
 
 impl Transfer {
@@ -60,7 +66,16 @@ impl Transfer {
             offset: CURRENT_POSITION,
             rw_flags: RwFlags::empty(),
             ioprio: 0,
+            write_stream: 0,
+            protection: Address::new::<()>(ptr::null()),
+            attributes: 0,
         }
+    }
+
+    #[inline(always)]
+    pub(super) const fn set_protection(&mut self, protection: *const ProtectionInfo) {
+        self.protection = Address::new(protection);
+        self.attributes = sys::IORING_RW_ATTR_FLAG_PI as u64;
     }
 
     #[inline(always)]
@@ -70,7 +85,11 @@ impl Transfer {
             .set_off(self.offset)
             .set_addr(self.address.to_u64())
             .set_len(self.len)
-            .set_op_flags(self.rw_flags.bits());
+            .set_op_flags(self.rw_flags.bits())
+            // One byte, and three that the kernel wants to be zero.
+            .set_file_index(u32::from_ne_bytes([self.write_stream, 0, 0, 0]))
+            .set_addr3(self.protection.to_u64())
+            .set_pad2(self.attributes);
     }
 }
 
@@ -109,10 +128,42 @@ macro_rules! transfer_setters {
             self.transfer.ioprio = ioprio;
             self
         }
+
+        /// Carries protection information; none unless given. `IORING_RW_ATTR_FLAG_PI`, Linux 6.14; older
+        /// kernels ignore it or refuse it with `EINVAL`, as files do that are no block device opened with
+        /// `O_DIRECT`, or keep none.
+        ///
+        /// The kernel reads `*protection` until submission; it reads the bytes that this names for a write,
+        /// and writes to them for a read, until completion.
+        #[doc(alias("IORING_RW_ATTR_FLAG_PI", "attr_ptr", "attr_type_mask"))]
+        #[inline(always)]
+        pub const fn protection(mut self, protection: *const ProtectionInfo) -> Self {
+            self.transfer.set_protection(protection);
+            self
+        }
     };
 }
 
 pub(super) use transfer_setters;
+
+/// Writes the setters that only writes of this shape have.
+macro_rules! write_setters {
+    () => {
+        /// Tells the device which of its streams the bytes belong to, so that those that go together lie
+        /// together; `0`, the default, is none. Linux 6.16; older kernels refuse it with `EINVAL`.
+        ///
+        /// How many streams there are, a block device's `max_write_streams` in sysfs says; the device's file
+        /// refuses higher numbers with `EINVAL`, with `O_DIRECT`.
+        #[doc(alias = "io_uring_sqe_set_write_stream")]
+        #[inline(always)]
+        pub const fn write_stream(mut self, stream: u8) -> Self {
+            self.transfer.write_stream = stream;
+            self
+        }
+    };
+}
+
+pub(super) use write_setters;
 
 /// Reads from a file into a caller's buffer.
 ///
@@ -244,6 +295,7 @@ impl Write {
     }
 
     transfer_setters!();
+    write_setters!();
 }
 
 impl Operation for Write {
@@ -401,6 +453,7 @@ impl Writev {
     }
 
     transfer_setters!();
+    write_setters!();
 }
 
 impl Operation for Writev {
@@ -556,6 +609,7 @@ impl WriteFixed {
     }
 
     transfer_setters!();
+    write_setters!();
 }
 
 impl Operation for WriteFixed {

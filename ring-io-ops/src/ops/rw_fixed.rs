@@ -2,7 +2,8 @@
 
 use ring_io::{Cqe, Errno, Sqe, sys};
 
-use super::rw::{RwFlags, Transfer, byte_count, transfer_setters};
+use super::rw::{RwFlags, Transfer, byte_count, transfer_setters, write_setters};
+use super::rw_attributes::ProtectionInfo;
 use crate::operation::{Operation, pushable};
 use crate::target::Target;
 
@@ -153,6 +154,7 @@ impl WritevFixed {
     }
 
     transfer_setters!();
+    write_setters!();
 }
 
 impl Operation for WritevFixed {

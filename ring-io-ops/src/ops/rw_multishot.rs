@@ -2,19 +2,9 @@
 
 use ring_io::{Cqe, Errno, Sqe, SqeFlags, sys};
 
+use super::rw_select::SelectedRead;
 use crate::operation::{Operation, pushable};
 use crate::target::Target;
-
-/// One of several completions of [`ReadMultishot`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ReadMultishotItem {
-    /// Bytes read; `0` at end of file, which is the last item.
-    pub len: usize,
-    /// The provided buffer that holds them, now the program's; none at end of file.
-    pub buffer_id: Option<u16>,
-    /// Whether more items follow.
-    pub more: bool,
-}
 
 /// Reads whenever there is something to read, each time into a provided buffer.
 ///
@@ -30,8 +20,8 @@ pub struct ReadMultishotItem {
 ///
 /// # Result
 ///
-/// Many: a [`ReadMultishotItem`] for each read. The last one, be it an error, says
-/// that no more follow.
+/// Many: a [`SelectedRead`] for each read. The last one, be it an error, says that no more follow; at end
+/// of file its count is `0`.
 ///
 /// # Errors
 ///
@@ -64,9 +54,9 @@ pub struct ReadMultishotItem {
 /// }
 /// sq.submit_and_wait(2)?;
 /// let item = ReadMultishot::read(&cq.pop().expect("the wait saw two completions"))?;
-/// assert_eq!((item.len, item.more), (4, true));
+/// assert_eq!((item.count, item.more), (4, true));
 /// let item = ReadMultishot::read(&cq.pop().expect("the wait saw two completions"))?;
-/// assert_eq!((item.len, item.more), (0, false));
+/// assert_eq!((item.count, item.more), (0, false));
 /// # Ok(())
 /// # }
 /// ```
@@ -101,7 +91,7 @@ impl ReadMultishot {
 
 impl Operation for ReadMultishot {
     const OPCODE: u8 = sys::IORING_OP_READ_MULTISHOT as u8;
-    type Output = ReadMultishotItem;
+    type Output = SelectedRead;
 
     #[inline(always)]
     fn write(&self, sqe: &mut Sqe) {
@@ -112,12 +102,8 @@ impl Operation for ReadMultishot {
     }
 
     #[inline(always)]
-    fn read(cqe: &Cqe) -> Result<ReadMultishotItem, Errno> {
-        cqe.result().map(|len| ReadMultishotItem {
-            len: len as usize,
-            buffer_id: cqe.buffer_id(),
-            more: cqe.more(),
-        })
+    fn read(cqe: &Cqe) -> Result<SelectedRead, Errno> {
+        SelectedRead::read(cqe)
     }
 }
 

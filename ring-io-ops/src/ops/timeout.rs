@@ -32,6 +32,33 @@ bitflags! {
     }
 }
 
+/// Where a request has its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Time {
+    /// In a [`Timespec`] of the caller's.
+    At(Address),
+    /// In the entry itself: nanoseconds.
+    Immediate(u64),
+}
+
+impl Time {
+    #[inline(always)]
+    fn field(self) -> u64 {
+        match self {
+            Self::At(time) => time.to_u64(),
+            Self::Immediate(nanoseconds) => nanoseconds,
+        }
+    }
+
+    #[inline(always)]
+    const fn flags(self) -> u32 {
+        match self {
+            Self::At(_) => 0,
+            Self::Immediate(_) => sys::IORING_TIMEOUT_IMMEDIATE_ARG,
+        }
+    }
+}
+
 /// How a [`Timeout`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -50,7 +77,7 @@ pub enum TimeoutOutcome {
 ///
 /// # Kernel access
 ///
-/// Reads `*time` until submission.
+/// Reads `*time` until submission; nothing with [`after_ns`](Self::after_ns).
 ///
 /// # Result
 ///
@@ -59,7 +86,8 @@ pub enum TimeoutOutcome {
 ///
 /// # Errors
 ///
-/// - `EINVAL`: the time is negative, or two clocks were named.
+/// - `EINVAL`: the time is negative, or two clocks were named; or [`after_ns`](Self::after_ns) was used and
+///   this kernel does not know it.
 /// - `EFAULT`: `time` is not readable.
 ///
 /// # Examples
@@ -86,7 +114,7 @@ pub enum TimeoutOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "an operation does nothing until it is pushed"]
 pub struct Timeout {
-    time: Address,
+    time: Time,
     count: u32,
     flags: TimeoutFlags,
 }
@@ -96,7 +124,19 @@ impl Timeout {
     #[inline(always)]
     pub const fn new(time: *const Timespec) -> Self {
         Self {
-            time: Address::new(time),
+            time: Time::At(Address::new(time)),
+            count: 0,
+            flags: TimeoutFlags::empty(),
+        }
+    }
+
+    /// Expires after `nanoseconds`, which are in the entry itself, so that nothing is lent to the kernel.
+    /// `IORING_TIMEOUT_IMMEDIATE_ARG`, Linux 7.1.
+    #[doc(alias = "IORING_TIMEOUT_IMMEDIATE_ARG")]
+    #[inline(always)]
+    pub const fn after_ns(nanoseconds: u64) -> Self {
+        Self {
+            time: Time::Immediate(nanoseconds),
             count: 0,
             flags: TimeoutFlags::empty(),
         }
@@ -127,10 +167,10 @@ impl Operation for Timeout {
     fn write(&self, sqe: &mut Sqe) {
         sqe.set_fd(-1)
             .set_off(u64::from(self.count))
-            .set_addr(self.time.to_u64())
+            .set_addr(self.time.field())
             // One timespec.
             .set_len(1)
-            .set_op_flags(self.flags.bits());
+            .set_op_flags(self.flags.bits() | self.time.flags());
     }
 
     #[inline(always)]
@@ -226,7 +266,7 @@ pub enum TimeoutUpdateOutcome {
 ///
 /// # Kernel access
 ///
-/// Reads `*time` until submission.
+/// Reads `*time` until submission; nothing with [`after_ns`](Self::after_ns).
 ///
 /// # Result
 ///
@@ -234,7 +274,8 @@ pub enum TimeoutUpdateOutcome {
 ///
 /// # Errors
 ///
-/// - `EINVAL`: the time is negative, or a flag does not apply.
+/// - `EINVAL`: the time is negative, or a flag does not apply; or [`after_ns`](Self::after_ns) was used and
+///   this kernel does not know it.
 /// - `EFAULT`: `time` is not readable.
 ///
 /// # Examples
@@ -260,7 +301,7 @@ pub enum TimeoutUpdateOutcome {
 #[must_use = "an operation does nothing until it is pushed"]
 pub struct TimeoutUpdate {
     timeout: u64,
-    time: Address,
+    time: Time,
     flags: TimeoutFlags,
 }
 
@@ -271,7 +312,19 @@ impl TimeoutUpdate {
     pub const fn new(timeout: u64, time: *const Timespec) -> Self {
         Self {
             timeout,
-            time: Address::new(time),
+            time: Time::At(Address::new(time)),
+            flags: TimeoutFlags::empty(),
+        }
+    }
+
+    /// Lets that timeout expire after `nanoseconds`, which are in the entry itself, so that nothing is lent to the kernel.
+    /// `IORING_TIMEOUT_IMMEDIATE_ARG`, Linux 7.1.
+    #[doc(alias = "IORING_TIMEOUT_IMMEDIATE_ARG")]
+    #[inline(always)]
+    pub const fn after_ns(timeout: u64, nanoseconds: u64) -> Self {
+        Self {
+            timeout,
+            time: Time::Immediate(nanoseconds),
             flags: TimeoutFlags::empty(),
         }
     }
@@ -291,9 +344,9 @@ impl Operation for TimeoutUpdate {
     #[inline(always)]
     fn write(&self, sqe: &mut Sqe) {
         sqe.set_fd(-1)
-            .set_off(self.time.to_u64())
+            .set_off(self.time.field())
             .set_addr(self.timeout)
-            .set_op_flags(self.flags.bits() | sys::IORING_TIMEOUT_UPDATE);
+            .set_op_flags(self.flags.bits() | self.time.flags() | sys::IORING_TIMEOUT_UPDATE);
     }
 
     #[inline(always)]
@@ -333,7 +386,7 @@ pub enum LinkTimeoutOutcome {
 ///
 /// # Kernel access
 ///
-/// Reads `*time` until submission.
+/// Reads `*time` until submission; nothing with [`after_ns`](Self::after_ns).
 ///
 /// # Result
 ///
@@ -342,7 +395,8 @@ pub enum LinkTimeoutOutcome {
 /// # Errors
 ///
 /// - `EINVAL`: no request is linked before it, the time is negative, or two
-///   clocks were named.
+///   clocks were named; or [`after_ns`](Self::after_ns) was used and this kernel does not
+///   know it.
 /// - `EFAULT`: `time` is not readable.
 ///
 /// # Examples
@@ -371,7 +425,7 @@ pub enum LinkTimeoutOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "an operation does nothing until it is pushed"]
 pub struct LinkTimeout {
-    time: Address,
+    time: Time,
     flags: TimeoutFlags,
 }
 
@@ -381,7 +435,18 @@ impl LinkTimeout {
     #[inline(always)]
     pub const fn new(time: *const Timespec) -> Self {
         Self {
-            time: Address::new(time),
+            time: Time::At(Address::new(time)),
+            flags: TimeoutFlags::empty(),
+        }
+    }
+
+    /// Expires after `nanoseconds`, which are in the entry itself, so that nothing is lent to the kernel.
+    /// `IORING_TIMEOUT_IMMEDIATE_ARG`, Linux 7.1.
+    #[doc(alias = "IORING_TIMEOUT_IMMEDIATE_ARG")]
+    #[inline(always)]
+    pub const fn after_ns(nanoseconds: u64) -> Self {
+        Self {
+            time: Time::Immediate(nanoseconds),
             flags: TimeoutFlags::empty(),
         }
     }
@@ -401,10 +466,10 @@ impl Operation for LinkTimeout {
     #[inline(always)]
     fn write(&self, sqe: &mut Sqe) {
         sqe.set_fd(-1)
-            .set_addr(self.time.to_u64())
+            .set_addr(self.time.field())
             // One timespec.
             .set_len(1)
-            .set_op_flags(self.flags.bits());
+            .set_op_flags(self.flags.bits() | self.time.flags());
     }
 
     #[inline(always)]

@@ -1,8 +1,13 @@
 use proptest::prelude::*;
-use ring_io_ops::{BlockDiscard, GetSockOpt, SetSockOpt, SocketQueue, UringCmd, ZoneResetAll};
+use ring_io_ops::{
+    BlockDiscard, GetSockName, GetSockOpt, SetSockOpt, SocketQueue, TxTimestamp, UringCmd,
+    UringCmd80, UringCmd128, ZoneResetAll,
+};
 use ring_io_sys as sys;
 
-use crate::oracle::{address, common, compare, config, fd_and_flags, target, word32, word64};
+use crate::oracle::{
+    address, common, compare, compare_wide, config, fd_and_flags, target, word32, word64,
+};
 
 proptest! {
     #![proptest_config(config())]
@@ -33,6 +38,70 @@ proptest! {
                     (*sqe).__bindgen_anon_4.buf_index = index;
                 }
             }
+        })?;
+    }
+
+    #[test]
+    fn large_commands_write_what_prep_uring_cmd128_and_the_fields_write(
+        common in common(), target in target(), command in word32(), addr in word64(), len in word32(),
+        payload in any::<[u64; 10]>(), buf_index in prop::option::of(any::<u16>()),
+    ) {
+        let (fd, flags) = fd_and_flags(target);
+        // The fields that both have; the command's bytes are those from 48 on, in both halves.
+        let rest = |sqe: *mut sys::io_uring_sqe| {
+            // SAFETY: `sqe` is an entry of 128 bytes.
+            unsafe {
+                (*sqe).__bindgen_anon_2.addr = addr;
+                (*sqe).len = len;
+                sqe.cast::<u64>().add(6).cast::<[u64; 10]>().write(payload);
+                if let Some(index) = buf_index {
+                    (*sqe).__bindgen_anon_3.uring_cmd_flags = sys::IORING_URING_CMD_FIXED;
+                    (*sqe).__bindgen_anon_4.buf_index = index;
+                }
+            }
+        };
+        let mut small_opcode = UringCmd80::new(target, command).addr(addr).len(len).payload(payload);
+        let mut large_opcode = UringCmd128::new(target, command).addr(addr).len(len).payload(payload);
+        if let Some(index) = buf_index {
+            small_opcode = small_opcode.buf_index(index);
+            large_opcode = large_opcode.buf_index(index);
+        }
+        compare_wide(small_opcode, flags, &common, |sqe| {
+            // SAFETY: `sqe` is an entry.
+            unsafe { sys::io_uring_prep_uring_cmd(sqe, command as i32, fd) };
+            rest(sqe);
+        })?;
+        compare_wide(large_opcode, flags, &common, |sqe| {
+            // SAFETY: `sqe` is an entry.
+            unsafe { sys::io_uring_prep_uring_cmd128(sqe, command as i32, fd) };
+            rest(sqe);
+        })?;
+    }
+
+    #[test]
+    fn get_sock_name_writes_what_prep_cmd_getsockname_writes(
+        common in common(), target in target(), name in address::<libc::sockaddr>(),
+        len in address::<libc::socklen_t>(),
+    ) {
+        let (fd, flags) = fd_and_flags(target);
+        for (request, peer) in [
+            (GetSockName::own(target, name, len), 0),
+            (GetSockName::peer(target, name, len), 1),
+        ] {
+            compare(request, flags, &common, |sqe| {
+                // SAFETY: `sqe` is an entry.
+                unsafe { sys::io_uring_prep_cmd_getsockname(sqe, fd, name.cast(), len, peer) };
+            })?;
+        }
+    }
+
+    #[test]
+    fn tx_timestamp_writes_what_prep_cmd_sock_writes(common in common(), target in target()) {
+        let (fd, flags) = fd_and_flags(target);
+        compare(TxTimestamp::new(target), flags, &common, |sqe| {
+            let command = sys::SOCKET_URING_OP_TX_TIMESTAMP as i32;
+            // SAFETY: `sqe` is an entry.
+            unsafe { sys::io_uring_prep_cmd_sock(sqe, command, fd, 0, 0, std::ptr::null_mut(), 0) };
         })?;
     }
 

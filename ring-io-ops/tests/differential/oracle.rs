@@ -5,7 +5,7 @@ use std::ptr;
 
 use proptest::prelude::*;
 use ring_io_ops::ring::{Prepare, Sqe, Sqe128, SqeFlags};
-use ring_io_ops::{Fd, Fixed, Operation, Target};
+use ring_io_ops::{Fd, Fixed, Operation, Request, Target, Wide, WideOperation};
 use ring_io_sys as sys;
 
 pub(crate) const SIZE: usize = size_of::<sys::io_uring_sqe>();
@@ -61,9 +61,8 @@ pub(crate) fn dirt(seed: u64) -> [u8; SIZE] {
 
 impl Common {
     /// Calls the setters that the random bits ask for, and says which flags they stand for.
-    fn apply<O: Operation>(&self, operation: O) -> (ring_io_ops::Request<O>, SqeFlags) {
+    fn apply<O>(&self, mut request: Request<O>) -> (Request<O>, SqeFlags) {
         let chosen = |bit: u8| self.setters & (1 << bit) != 0;
-        let mut request = operation.request();
         let mut flags = SqeFlags::empty();
         if chosen(0) {
             request = request.link();
@@ -120,7 +119,7 @@ where
     check_big(&common.dirt, &operation, &ours)?;
     prop_assert_eq!(operation.to_sqe(), ours);
 
-    let (request, flags) = common.apply(operation);
+    let (request, flags) = common.apply(operation.request());
     let whole = in_c(&common.dirt, |sqe| {
         prep(sqe);
         // SAFETY: as above.
@@ -148,6 +147,69 @@ fn check_big(
     prop_assert_eq!(&*big, small);
     prop_assert_eq!(big.extra(), &[0; 8]);
     Ok(())
+}
+
+/// As [`compare`], of an operation whose entries have 128 bytes: `prep` fills both halves.
+pub(crate) fn compare_wide<O>(
+    operation: O,
+    operand_flags: SqeFlags,
+    common: &Common,
+    prep: impl Fn(*mut sys::io_uring_sqe),
+) -> Result<(), TestCaseError>
+where
+    O: WideOperation + Copy + Prepare<Sqe128>,
+    Sqe128: From<Request<Wide<O>>>,
+{
+    let bare = in_c_wide(&common.dirt, |sqe| {
+        prep(sqe);
+        // SAFETY: `sqe` is an entry of `in_c_wide`'s own.
+        unsafe { sys::io_uring_sqe_set_flags(sqe, u32::from(operand_flags.bits())) };
+    });
+    let ours = in_rust::<Sqe128>(&common.dirt, &operation);
+    prop_assert_eq!(ours.user_data(), 0);
+    let (head, tail) = halves(&ours);
+    prop_assert_eq!(without_user_data(head), without_user_data(bare.0));
+    prop_assert_eq!(tail, bare.1);
+    prop_assert_eq!(operation.to_sqe128(), ours);
+
+    let (request, flags) = common.apply(operation.request());
+    let whole = in_c_wide(&common.dirt, |sqe| {
+        prep(sqe);
+        // SAFETY: as above.
+        unsafe {
+            sys::io_uring_sqe_set_flags(sqe, u32::from((operand_flags | flags).bits()));
+            sys::io_uring_sqe_set_data64(sqe, common.user_data);
+            (*sqe).personality = common.personality;
+        }
+    });
+    let ours = in_rust::<Sqe128>(&common.dirt, &request);
+    prop_assert_eq!(halves(&ours), whole);
+    prop_assert_eq!(Sqe128::from(request), ours);
+    Ok(())
+}
+
+/// As [`in_c`], of a large entry: liburing knows nothing of its second half, which C clears by hand.
+fn in_c_wide(dirt: &[u8; SIZE], prep: impl Fn(*mut sys::io_uring_sqe)) -> ([u8; SIZE], [u8; SIZE]) {
+    let mut entry = MaybeUninit::<[sys::io_uring_sqe; 2]>::uninit();
+    let head = entry.as_mut_ptr().cast::<sys::io_uring_sqe>();
+    // SAFETY: each half is as large as the bytes, which are written before C
+    // looks at them; C leaves every byte initialised.
+    unsafe {
+        head.cast::<[u8; SIZE]>().write(*dirt);
+        sys::io_uring_initialize_sqe(head);
+        head.add(1).cast::<[u8; SIZE]>().write([0; SIZE]);
+        prep(head);
+        (
+            head.cast::<[u8; SIZE]>().read(),
+            head.add(1).cast::<[u8; SIZE]>().read(),
+        )
+    }
+}
+
+fn halves(sqe: &Sqe128) -> ([u8; SIZE], [u8; SIZE]) {
+    // SAFETY: an entry has 128 bytes, none of them padding.
+    let [head, tail] = unsafe { ptr::from_ref(sqe).cast::<[[u8; SIZE]; 2]>().read() };
+    (head, tail)
 }
 
 /// What `prep` leaves of a dirty entry, after liburing has cleared it.

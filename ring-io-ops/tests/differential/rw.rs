@@ -3,8 +3,8 @@ use std::ffi::c_void;
 use proptest::prelude::*;
 use ring_io_ops::ring::SqeFlags;
 use ring_io_ops::{
-    Read, ReadFixed, ReadMultishot, Readv, ReadvFixed, RwFlags, Write, WriteFixed, Writev,
-    WritevFixed,
+    ProtectionInfo, Read, ReadFixed, ReadMultishot, ReadSelect, Readv, ReadvFixed, ReadvSelect,
+    RwFlags, Write, WriteFixed, Writev, WritevFixed,
 };
 use ring_io_sys as sys;
 
@@ -16,6 +16,9 @@ struct Setters {
     offset: Option<u64>,
     rw_flags: Option<u32>,
     ioprio: Option<u16>,
+    protection: Option<*const ProtectionInfo>,
+    /// Only of writes.
+    write_stream: Option<u8>,
 }
 
 fn setters() -> impl Strategy<Value = Setters> {
@@ -23,12 +26,18 @@ fn setters() -> impl Strategy<Value = Setters> {
         prop::option::of(word64()),
         prop::option::of(word32()),
         prop::option::of(any::<u16>()),
+        prop::option::of(address::<ProtectionInfo>()),
+        prop::option::of(any::<u8>()),
     )
-        .prop_map(|(offset, rw_flags, ioprio)| Setters {
-            offset,
-            rw_flags,
-            ioprio,
-        })
+        .prop_map(
+            |(offset, rw_flags, ioprio, protection, write_stream)| Setters {
+                offset,
+                rw_flags,
+                ioprio,
+                protection: protection.map(<*mut _>::cast_const),
+                write_stream,
+            },
+        )
 }
 
 macro_rules! apply {
@@ -43,6 +52,19 @@ macro_rules! apply {
         if let Some(ioprio) = $setters.ioprio {
             operation = operation.ioprio(ioprio);
         }
+        if let Some(protection) = $setters.protection {
+            operation = operation.protection(protection);
+        }
+        operation
+    }};
+}
+
+macro_rules! apply_to_write {
+    ($operation:expr, $setters:expr) => {{
+        let mut operation = apply!($operation, $setters);
+        if let Some(stream) = $setters.write_stream {
+            operation = operation.write_stream(stream);
+        }
         operation
     }};
 }
@@ -53,7 +75,17 @@ impl Setters {
         self.offset.unwrap_or(u64::MAX)
     }
 
-    /// Fills the fields that no prep function of liburing fills.
+    /// Fills `rw_flags`, where no prep function of liburing does.
+    ///
+    /// # Safety
+    ///
+    /// `sqe` points to an entry.
+    unsafe fn write_flags(&self, sqe: *mut sys::io_uring_sqe) {
+        // SAFETY: the caller's promise.
+        unsafe { (*sqe).__bindgen_anon_3.rw_flags = self.rw_flags.unwrap_or(0) as i32 };
+    }
+
+    /// Fills the fields that no prep function of liburing fills for any of them.
     ///
     /// # Safety
     ///
@@ -61,8 +93,25 @@ impl Setters {
     unsafe fn write_rest(&self, sqe: *mut sys::io_uring_sqe) {
         // SAFETY: the caller's promise.
         unsafe {
-            (*sqe).__bindgen_anon_3.rw_flags = self.rw_flags.unwrap_or(0) as i32;
             (*sqe).ioprio = self.ioprio.unwrap_or(0);
+            if let Some(protection) = self.protection {
+                let attributes = &mut (*sqe).__bindgen_anon_6.__bindgen_anon_2;
+                attributes.attr_ptr = protection.expose_provenance() as u64;
+                attributes.attr_type_mask = u64::from(sys::IORING_RW_ATTR_FLAG_PI);
+            }
+        }
+    }
+
+    /// As [`write_rest`](Self::write_rest), of a write.
+    ///
+    /// # Safety
+    ///
+    /// `sqe` points to an entry.
+    unsafe fn write_rest_of_write(&self, sqe: *mut sys::io_uring_sqe) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.write_rest(sqe);
+            sys::io_uring_sqe_set_write_stream(sqe, self.write_stream.unwrap_or(0));
         }
     }
 }
@@ -79,6 +128,7 @@ proptest! {
             // SAFETY: `sqe` is an entry.
             unsafe {
                 sys::io_uring_prep_read(sqe, fd, buf.cast::<c_void>(), len, set.offset_in_c());
+                set.write_flags(sqe);
                 set.write_rest(sqe);
             }
         })?;
@@ -89,11 +139,12 @@ proptest! {
         common in common(), target in target(), buf in address::<u8>(), len in word32(), set in setters(),
     ) {
         let (fd, flags) = fd_and_flags(target);
-        compare(apply!(Write::new(target, buf, len), set), flags, &common, |sqe| {
+        compare(apply_to_write!(Write::new(target, buf, len), set), flags, &common, |sqe| {
             // SAFETY: `sqe` is an entry.
             unsafe {
                 sys::io_uring_prep_write(sqe, fd, buf.cast::<c_void>(), len, set.offset_in_c());
-                set.write_rest(sqe);
+                set.write_flags(sqe);
+                set.write_rest_of_write(sqe);
             }
         })?;
     }
@@ -111,7 +162,7 @@ proptest! {
                     None => sys::io_uring_prep_readv(sqe, fd, iovecs, count, offset),
                     Some(rw) => sys::io_uring_prep_readv2(sqe, fd, iovecs, count, offset, rw as i32),
                 }
-                (*sqe).ioprio = set.ioprio.unwrap_or(0);
+                set.write_rest(sqe);
             }
         })?;
     }
@@ -121,7 +172,7 @@ proptest! {
         common in common(), target in target(), iovecs in address::<libc::iovec>(), count in word32(), set in setters(),
     ) {
         let (fd, flags) = fd_and_flags(target);
-        compare(apply!(Writev::new(target, iovecs, count), set), flags, &common, |sqe| {
+        compare(apply_to_write!(Writev::new(target, iovecs, count), set), flags, &common, |sqe| {
             let (iovecs, offset) = (iovecs.cast(), set.offset_in_c());
             // SAFETY: `sqe` is an entry.
             unsafe {
@@ -129,7 +180,7 @@ proptest! {
                     None => sys::io_uring_prep_writev(sqe, fd, iovecs, count, offset),
                     Some(rw) => sys::io_uring_prep_writev2(sqe, fd, iovecs, count, offset, rw as i32),
                 }
-                (*sqe).ioprio = set.ioprio.unwrap_or(0);
+                set.write_rest_of_write(sqe);
             }
         })?;
     }
@@ -145,6 +196,7 @@ proptest! {
             // SAFETY: `sqe` is an entry.
             unsafe {
                 sys::io_uring_prep_read_fixed(sqe, fd, buf, len, offset, i32::from(buf_index));
+                set.write_flags(sqe);
                 set.write_rest(sqe);
             }
         })?;
@@ -156,12 +208,13 @@ proptest! {
         buf_index in any::<u16>(), set in setters(),
     ) {
         let (fd, flags) = fd_and_flags(target);
-        compare(apply!(WriteFixed::new(target, buf, len, buf_index), set), flags, &common, |sqe| {
+        compare(apply_to_write!(WriteFixed::new(target, buf, len, buf_index), set), flags, &common, |sqe| {
             let (buf, offset) = (buf.cast::<c_void>(), set.offset_in_c());
             // SAFETY: `sqe` is an entry.
             unsafe {
                 sys::io_uring_prep_write_fixed(sqe, fd, buf, len, offset, i32::from(buf_index));
-                set.write_rest(sqe);
+                set.write_flags(sqe);
+                set.write_rest_of_write(sqe);
             }
         })?;
     }
@@ -178,7 +231,7 @@ proptest! {
             // SAFETY: `sqe` is an entry.
             unsafe {
                 sys::io_uring_prep_readv_fixed(sqe, fd, iovecs, count, offset, rw, index);
-                (*sqe).ioprio = set.ioprio.unwrap_or(0);
+                set.write_rest(sqe);
             }
         })?;
     }
@@ -189,14 +242,41 @@ proptest! {
         buf_index in any::<u16>(), set in setters(),
     ) {
         let (fd, flags) = fd_and_flags(target);
-        compare(apply!(WritevFixed::new(target, iovecs, count, buf_index), set), flags, &common, |sqe| {
+        compare(apply_to_write!(WritevFixed::new(target, iovecs, count, buf_index), set), flags, &common, |sqe| {
             let (iovecs, offset, index) = (iovecs.cast(), set.offset_in_c(), i32::from(buf_index));
             let rw = set.rw_flags.unwrap_or(0) as i32;
             // SAFETY: `sqe` is an entry.
             unsafe {
                 sys::io_uring_prep_writev_fixed(sqe, fd, iovecs, count, offset, rw, index);
-                (*sqe).ioprio = set.ioprio.unwrap_or(0);
+                set.write_rest_of_write(sqe);
             }
+        })?;
+    }
+
+    #[test]
+    fn reads_into_provided_buffers_write_what_their_prep_functions_and_the_group_write(
+        common in common(), target in target(), group in any::<u16>(), len in word32(),
+        iovec in address::<libc::iovec>(), set in setters(),
+    ) {
+        let (fd, flags) = fd_and_flags(target);
+        let flags = flags | SqeFlags::BUFFER_SELECT;
+        let rest = |sqe: *mut sys::io_uring_sqe| {
+            // SAFETY: `sqe` is an entry.
+            unsafe {
+                set.write_flags(sqe);
+                set.write_rest(sqe);
+                (*sqe).__bindgen_anon_4.buf_group = group;
+            }
+        };
+        compare(apply!(ReadSelect::new(target, group, len), set), flags, &common, |sqe| {
+            // SAFETY: `sqe` is an entry.
+            unsafe { sys::io_uring_prep_read(sqe, fd, std::ptr::null_mut(), len, set.offset_in_c()) };
+            rest(sqe);
+        })?;
+        compare(apply!(ReadvSelect::new(target, group, iovec), set), flags, &common, |sqe| {
+            // SAFETY: `sqe` is an entry.
+            unsafe { sys::io_uring_prep_readv(sqe, fd, iovec.cast(), 1, set.offset_in_c()) };
+            rest(sqe);
         })?;
     }
 

@@ -62,4 +62,38 @@ proptest! {
             unsafe { sys::io_uring_prep_link_timeout(sqe, time.cast(), flags.unwrap_or(0)) };
         })?;
     }
+
+    // liburing has no functions for a time in the entry itself: C fills the field where the pointer was.
+    #[test]
+    fn times_in_the_entry_lie_where_their_addresses_would(
+        common in common(), timeout in word64(), nanoseconds in word64(), count in word32(), flags in word32(),
+    ) {
+        let ours = TimeoutFlags::from_bits_retain(flags);
+        let flags = flags | sys::IORING_TIMEOUT_IMMEDIATE_ARG;
+        let null = std::ptr::null();
+        let after = Timeout::after_ns(nanoseconds).count(count).flags(ours);
+        compare(after, SqeFlags::empty(), &common, |sqe| {
+            // SAFETY: `sqe` is an entry.
+            unsafe {
+                sys::io_uring_prep_timeout(sqe, null, count, flags);
+                (*sqe).__bindgen_anon_2.addr = nanoseconds;
+            }
+        })?;
+        let update = TimeoutUpdate::after_ns(timeout, nanoseconds).flags(ours);
+        compare(update, SqeFlags::empty(), &common, |sqe| {
+            // SAFETY: `sqe` is an entry.
+            unsafe {
+                sys::io_uring_prep_timeout_update(sqe, null, timeout, flags);
+                (*sqe).__bindgen_anon_1.addr2 = nanoseconds;
+            }
+        })?;
+        let link = LinkTimeout::after_ns(nanoseconds).flags(ours);
+        compare(link, SqeFlags::empty(), &common, |sqe| {
+            // SAFETY: `sqe` is an entry.
+            unsafe {
+                sys::io_uring_prep_link_timeout(sqe, null, flags);
+                (*sqe).__bindgen_anon_2.addr = nanoseconds;
+            }
+        })?;
+    }
 }

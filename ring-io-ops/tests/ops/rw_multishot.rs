@@ -30,8 +30,8 @@ fn multishot_read_fills_one_buffer_each_time_until_end_of_file() {
     for _ in 0..3 {
         writer.write_all(b"abc").expect("the pipe takes bytes");
         let item = ReadMultishot::read(&run_all(&mut ring, &[], 1)[0]).expect("bytes came");
-        assert_eq!((item.len, item.more), (3, true));
-        seen.extend(item.buffer_id);
+        assert_eq!((item.count, item.more), (3, true));
+        seen.extend(item.buffer);
     }
     seen.sort_unstable();
     seen.dedup();
@@ -41,7 +41,7 @@ fn multishot_read_fills_one_buffer_each_time_until_end_of_file() {
     );
     drop(writer);
     let item = ReadMultishot::read(&run_all(&mut ring, &[], 1)[0]).expect("the end came");
-    assert_eq!((item.len, item.more), (0, false));
+    assert_eq!((item.count, item.more), (0, false));
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn multishot_read_ends_when_no_buffer_is_left() {
     let read = ReadMultishot::new(Target::of(&reader), 7);
     let cqes = run_all(&mut ring, &[read.into()], 2);
     let item = ReadMultishot::read(&cqes[0]).expect("bytes were there");
-    assert_eq!((item.len, item.buffer_id, item.more), (4, Some(10), true));
+    assert_eq!((item.count, item.buffer, item.more), (4, Some(10), true));
     assert_eq!(memory, b"abcd");
     assert_eq!(ReadMultishot::read(&cqes[1]), failed(libc::ENOBUFS));
     assert!(!cqes[1].more());

@@ -6,12 +6,15 @@ use ring_io_ops::{
     TimeoutFlags, TimeoutOutcome, TimeoutRemove, TimeoutUpdate, TimeoutUpdateOutcome, Timespec,
 };
 
-use crate::support::{UNMAPPED, failed, of, ring_for, run, run_all, start};
+use crate::support::{UNMAPPED, failed, of, ring_for, run, run_all, skip, start};
 
 /// So long that a test that waits for it is seen to hang.
 static HOUR: Timespec = Timespec::new(3600, 0);
 /// So short that waiting for it costs nothing.
 static MOMENT: Timespec = Timespec::new(0, 1_000_000);
+/// The same two in nanoseconds.
+const HOUR_NS: u64 = 3_600_000_000_000;
+const MOMENT_NS: u64 = 1_000_000;
 /// The start of every clock, which is past.
 static PAST: Timespec = Timespec::new(0, 0);
 
@@ -273,4 +276,39 @@ fn every_outcome_of_a_timeout_is_read() {
     ] {
         assert_eq!(LinkTimeout::read(&cqe(errno)), Ok(outcome));
     }
+}
+
+#[test]
+fn time_in_the_entry_itself_expires() {
+    let Some(mut ring) = ring_for::<Timeout>() else {
+        return;
+    };
+    let cqe = run(&mut ring, Timeout::after_ns(MOMENT_NS));
+    if Timeout::read(&cqe) == failed(libc::EINVAL) {
+        let update = TimeoutUpdate::after_ns(1, MOMENT_NS);
+        assert_eq!(
+            TimeoutUpdate::read(&run(&mut ring, update)),
+            failed(libc::EINVAL)
+        );
+        return skip("IORING_TIMEOUT_IMMEDIATE_ARG needs Linux 7.1");
+    }
+    assert_eq!(Timeout::read(&cqe), Ok(TimeoutOutcome::Expired));
+
+    start(&mut ring, Timeout::after_ns(HOUR_NS).user_data(1));
+    let update = TimeoutUpdate::after_ns(1, MOMENT_NS).user_data(2);
+    let cqes = run_all(&mut ring, &[update.into()], 2);
+    let updated = TimeoutUpdate::read(&of(&cqes, 2));
+    assert_eq!(updated, Ok(TimeoutUpdateOutcome::Updated));
+    assert_eq!(Timeout::read(&of(&cqes, 1)), Ok(TimeoutOutcome::Expired));
+
+    let (reader, _writer) = std::io::pipe().expect("a pipe");
+    let mut buf = [0];
+    let read = Read::new(Target::of(&reader), buf.as_mut_ptr(), 1);
+    let requests = [
+        read.user_data(1).link().into(),
+        LinkTimeout::after_ns(MOMENT_NS).user_data(2).into(),
+    ];
+    let cqes = run_all(&mut ring, &requests, 2);
+    let ended = LinkTimeout::read(&of(&cqes, 2));
+    assert_eq!(ended, Ok(LinkTimeoutOutcome::Expired));
 }

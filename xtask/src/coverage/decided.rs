@@ -50,22 +50,8 @@ pub(super) const DECIDED: &[(&str, &str)] = &[
     ("IORING_TIMEOUT_CLOCK_MASK", "two flags that exist alone"),
     ("IORING_TIMEOUT_UPDATE_MASK", "two flags that exist alone"),
     ("IORING_URING_CMD_MASK", "flags that exist alone"),
-    // What is left to do.
-    ("io_uring_prep_*", "not yet: an operation of ring-io-ops"),
     (
-        "io_uring_sqe_set_write_stream",
-        "not yet: a setter of the writes",
+        "IORING_TIMESTAMP_HW_SHIFT",
+        "the place of a flag that exists as one",
     ),
-    ("IORING_OP_*", "not yet: an operation of ring-io-ops"),
-    ("IORING_NOP_*", "not yet: a variant of the no-op"),
-    (
-        "IORING_RW_ATTR_*",
-        "not yet: attributes of reads and writes",
-    ),
-    (
-        "IORING_TIMEOUT_IMMEDIATE_ARG",
-        "not yet: a variant of timeouts",
-    ),
-    ("IORING_TIMESTAMP_*", "not yet: time stamps of sends"),
-    ("SOCKET_URING_OP_*", "not yet: an operation of ring-io-ops"),
 ];

@@ -76,6 +76,29 @@ bitflags! {
     }
 }
 
+/// Writes the setters of both kinds of flags, for a struct that has them or, at `$inner`, a part that does.
+macro_rules! flag_setters {
+    ($($inner:ident)?) => {
+        /// How this request differs from the socket's ways; none unless given.
+        #[doc(alias = "msg_flags")]
+        #[inline(always)]
+        pub const fn flags(mut self, flags: $crate::MsgFlags) -> Self {
+            self.$($inner.)?flags = flags;
+            self
+        }
+
+        /// How the ring carries the request out, besides what the operation itself says; none unless given.
+        #[doc(alias("ioprio", "zc_flags"))]
+        #[inline(always)]
+        pub const fn recv_send_flags(mut self, flags: $crate::RecvSendFlags) -> Self {
+            self.$($inner.)?ring_flags = flags;
+            self
+        }
+    };
+}
+
+pub(super) use flag_setters;
+
 bitflags! {
     /// `SOCK_*`: what a new descriptor is like. See `accept4(2)`.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

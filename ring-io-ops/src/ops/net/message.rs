@@ -2,7 +2,7 @@
 
 use ring_io::{Cqe, Errno, Sqe, SqeFlags, sys};
 
-use super::flags::{MsgFlags, RecvSendFlags};
+use super::flags::{MsgFlags, RecvSendFlags, flag_setters};
 use super::received::{MultiReceived, Received};
 use crate::address::Address;
 use crate::operation::{Operation, pushable};
@@ -13,8 +13,8 @@ use crate::target::Target;
 pub(super) struct Message {
     target: Target,
     msg: Address,
-    flags: MsgFlags,
-    ring_flags: RecvSendFlags,
+    pub(super) flags: MsgFlags,
+    pub(super) ring_flags: RecvSendFlags,
 }
 
 impl Message {
@@ -28,18 +28,6 @@ impl Message {
         }
     }
 
-    #[inline(always)]
-    pub(super) const fn flags(mut self, flags: MsgFlags) -> Self {
-        self.flags = flags;
-        self
-    }
-
-    #[inline(always)]
-    pub(super) const fn recv_send_flags(mut self, flags: RecvSendFlags) -> Self {
-        self.ring_flags = flags;
-        self
-    }
-
     /// `form` is what the operation itself says of how it is carried out.
     #[inline(always)]
     pub(super) fn write(&self, sqe: &mut Sqe, form: RecvSendFlags) {
@@ -51,29 +39,6 @@ impl Message {
             .set_op_flags(self.flags.bits());
     }
 }
-
-/// Writes the setters that all operations on messages have.
-macro_rules! message_setters {
-    () => {
-        /// How this message differs from the socket's ways; none unless given.
-        #[doc(alias = "msg_flags")]
-        #[inline(always)]
-        pub const fn flags(mut self, flags: $crate::MsgFlags) -> Self {
-            self.message = self.message.flags(flags);
-            self
-        }
-
-        /// How the ring carries the request out, besides what the operation itself says; none unless given.
-        #[doc(alias = "ioprio")]
-        #[inline(always)]
-        pub const fn recv_send_flags(mut self, flags: $crate::RecvSendFlags) -> Self {
-            self.message = self.message.recv_send_flags(flags);
-            self
-        }
-    };
-}
-
-pub(super) use message_setters;
 
 /// Sends a message.
 ///
@@ -143,7 +108,7 @@ impl SendMsg {
         }
     }
 
-    message_setters!();
+    flag_setters!(message);
 }
 
 impl Operation for SendMsg {
@@ -238,7 +203,7 @@ impl RecvMsg {
         self
     }
 
-    message_setters!();
+    flag_setters!(message);
 }
 
 impl Operation for RecvMsg {
@@ -353,7 +318,7 @@ impl RecvMsgMulti {
         }
     }
 
-    message_setters!();
+    flag_setters!(message);
 }
 
 impl Operation for RecvMsgMulti {

@@ -4,7 +4,7 @@ use std::ptr;
 
 use ring_io::{Cqe, Errno, Sqe, SqeFlags, sys};
 
-use super::flags::{MsgFlags, RecvSendFlags};
+use super::flags::{MsgFlags, RecvSendFlags, flag_setters};
 use super::received::{MultiReceived, Received};
 use crate::address::Address;
 use crate::operation::{Operation, pushable};
@@ -109,21 +109,7 @@ impl Recv {
         recv
     }
 
-    /// How this receive differs from the socket's ways; none unless given.
-    #[doc(alias = "msg_flags")]
-    #[inline(always)]
-    pub const fn flags(mut self, flags: MsgFlags) -> Self {
-        self.flags = flags;
-        self
-    }
-
-    /// How the ring carries the request out, besides what the constructor has said; none unless given.
-    #[doc(alias = "ioprio")]
-    #[inline(always)]
-    pub const fn recv_send_flags(mut self, flags: RecvSendFlags) -> Self {
-        self.ring_flags = flags;
-        self
-    }
+    flag_setters!();
 }
 
 impl Operation for Recv {
@@ -263,21 +249,7 @@ impl RecvMulti {
         self
     }
 
-    /// See [`Recv::flags`].
-    #[doc(alias = "msg_flags")]
-    #[inline(always)]
-    pub const fn flags(mut self, flags: MsgFlags) -> Self {
-        self.recv.flags = flags;
-        self
-    }
-
-    /// See [`Recv::recv_send_flags`].
-    #[doc(alias = "ioprio")]
-    #[inline(always)]
-    pub const fn recv_send_flags(mut self, flags: RecvSendFlags) -> Self {
-        self.recv.ring_flags = flags;
-        self
-    }
+    flag_setters!(recv);
 }
 
 impl Operation for RecvMulti {

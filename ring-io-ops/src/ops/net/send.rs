@@ -4,7 +4,7 @@ use std::ptr;
 
 use ring_io::{Cqe, Errno, Sqe, SqeFlags, sys};
 
-use super::flags::{MsgFlags, RecvSendFlags};
+use super::flags::{MsgFlags, RecvSendFlags, flag_setters};
 use crate::address::Address;
 use crate::operation::{Operation, pushable};
 use crate::target::Target;
@@ -151,21 +151,7 @@ impl Send {
         self
     }
 
-    /// How this send differs from the socket's ways; none unless given.
-    #[doc(alias = "msg_flags")]
-    #[inline(always)]
-    pub const fn flags(mut self, flags: MsgFlags) -> Self {
-        self.flags = flags;
-        self
-    }
-
-    /// How the ring carries the request out, besides what the constructor has said; none unless given.
-    #[doc(alias = "ioprio")]
-    #[inline(always)]
-    pub const fn recv_send_flags(mut self, flags: RecvSendFlags) -> Self {
-        self.ring_flags = flags;
-        self
-    }
+    flag_setters!();
 }
 
 impl Operation for Send {
@@ -204,7 +190,8 @@ pub(super) const fn addr_len(len: u16) -> u32 {
 ///
 /// `IORING_OP_SEND` with `IORING_RECVSEND_BUNDLE`, Linux 6.10. See `io_uring_prep_send_bundle(3)`.
 ///
-/// The group has to be a ring of buffers, and nobody else may take from it meanwhile.
+/// The group has to be a ring of buffers, and nobody else may take from it meanwhile. The kernel adds
+/// [`MsgFlags::WAITALL`].
 ///
 /// # Kernel access
 ///
@@ -255,21 +242,7 @@ impl SendBundle {
         self
     }
 
-    /// See [`Send::flags`]. The kernel adds [`MsgFlags::WAITALL`].
-    #[doc(alias = "msg_flags")]
-    #[inline(always)]
-    pub const fn flags(mut self, flags: MsgFlags) -> Self {
-        self.send.flags = flags;
-        self
-    }
-
-    /// See [`Send::recv_send_flags`].
-    #[doc(alias = "ioprio")]
-    #[inline(always)]
-    pub const fn recv_send_flags(mut self, flags: RecvSendFlags) -> Self {
-        self.send.ring_flags = flags;
-        self
-    }
+    flag_setters!(send);
 }
 
 impl Operation for SendBundle {

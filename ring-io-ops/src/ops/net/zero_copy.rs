@@ -4,8 +4,8 @@ use std::ptr;
 
 use ring_io::{Cqe, Errno, Sqe, sys};
 
-use super::flags::{MsgFlags, RecvSendFlags};
-use super::message::{Message, message_setters};
+use super::flags::{MsgFlags, RecvSendFlags, flag_setters};
+use super::message::Message;
 use super::send::addr_len;
 use crate::address::Address;
 use crate::operation::{Operation, pushable};
@@ -174,21 +174,7 @@ impl SendZc {
         self
     }
 
-    /// How this send differs from the socket's ways; none unless given.
-    #[doc(alias = "msg_flags")]
-    #[inline(always)]
-    pub const fn flags(mut self, flags: MsgFlags) -> Self {
-        self.flags = flags;
-        self
-    }
-
-    /// How the ring carries the request out, besides what other setters say; none unless given.
-    #[doc(alias("ioprio", "zc_flags"))]
-    #[inline(always)]
-    pub const fn recv_send_flags(mut self, flags: RecvSendFlags) -> Self {
-        self.ring_flags = flags;
-        self
-    }
+    flag_setters!();
 
     /// Lets the notification say whether bytes were copied after all. Linux 6.2.
     #[doc(alias = "IORING_SEND_ZC_REPORT_USAGE")]
@@ -304,7 +290,7 @@ impl SendMsgZc {
         ReportUsage { send: self }
     }
 
-    message_setters!();
+    flag_setters!(message);
 }
 
 impl Operation for SendMsgZc {

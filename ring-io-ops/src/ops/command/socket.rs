@@ -1,135 +1,11 @@
-//! Commands that a file's own driver, file system or protocol defines.
+//! Commands of sockets: what is in their queues, their options and their names.
 
 use ring_io::{Cqe, Errno, Sqe, sys};
 
+use super::command_field;
 use crate::address::Address;
 use crate::operation::{Operation, pushable};
 use crate::target::Target;
-
-/// Hands a command to whatever is behind a file.
-///
-/// `IORING_OP_URING_CMD`, Linux 5.19. See `io_uring_prep_uring_cmd(3)`.
-///
-/// # Kernel access
-///
-/// What the command says.
-///
-/// # Result
-///
-/// What the command says.
-///
-/// # Errors
-///
-/// - `EBADF`: the target is not open.
-/// - `EOPNOTSUPP`: what is behind it knows no commands, or not this one.
-/// - Whatever the command says.
-///
-/// # Examples
-///
-/// ```
-/// use ring_io_ops::{Operation, Target, UringCmd, ring::Errno, ring::Ring};
-///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # if !ring_io_ops::ring::capabilities().is_ok_and(|k| k.supports(UringCmd::OPCODE)) { return Ok(()) }
-/// let mut ring = Ring::new(2)?;
-/// let (mut sq, mut cq, _) = ring.split();
-/// let file = tempfile::tempfile()?;
-/// // SAFETY: ordinary files know no such command, so there is none that could act.
-/// unsafe { sq.push(UringCmd::new(Target::of(&file), u32::MAX)) }?;
-/// sq.submit_and_wait(1)?;
-/// let cqe = cq.pop().expect("the wait saw a completion");
-/// assert!(UringCmd::read(&cqe).is_err());
-/// # Ok(())
-/// # }
-/// ```
-#[doc(alias("IORING_OP_URING_CMD", "io_uring_prep_uring_cmd"))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "an operation does nothing until it is pushed"]
-pub struct UringCmd {
-    target: Target,
-    command: u32,
-    addr: u64,
-    len: u32,
-    payload: [u64; 2],
-    buf_index: u16,
-    flags: u32,
-}
-
-impl UringCmd {
-    /// The command with this number, without operands.
-    #[inline(always)]
-    pub const fn new(target: Target, command: u32) -> Self {
-        Self {
-            target,
-            command,
-            addr: 0,
-            len: 0,
-            payload: [0; 2],
-            buf_index: 0,
-            flags: 0,
-        }
-    }
-
-    /// The field `addr`, an address or what the command keeps in its place; `0` unless given.
-    #[inline(always)]
-    pub const fn addr(mut self, addr: u64) -> Self {
-        self.addr = addr;
-        self
-    }
-
-    /// The field `len`; `0` unless given.
-    #[inline(always)]
-    pub const fn len(mut self, len: u32) -> Self {
-        self.len = len;
-        self
-    }
-
-    /// The command's own 16 bytes; zeros unless given.
-    #[doc(alias = "cmd")]
-    #[inline(always)]
-    pub const fn payload(mut self, payload: [u64; 2]) -> Self {
-        self.payload = payload;
-        self
-    }
-
-    /// Works on the registered buffer with this index. `IORING_URING_CMD_FIXED`, Linux 6.1.
-    #[doc(alias = "IORING_URING_CMD_FIXED")]
-    #[inline(always)]
-    pub const fn buf_index(mut self, buf_index: u16) -> Self {
-        self.buf_index = buf_index;
-        self.flags = sys::IORING_URING_CMD_FIXED;
-        self
-    }
-}
-
-impl Operation for UringCmd {
-    const OPCODE: u8 = sys::IORING_OP_URING_CMD as u8;
-    type Output = u32;
-
-    #[inline(always)]
-    fn write(&self, sqe: &mut Sqe) {
-        self.target.write(sqe);
-        sqe.set_off(command_field(self.command))
-            .set_addr(self.addr)
-            .set_len(self.len)
-            .set_op_flags(self.flags)
-            .set_buf_index(self.buf_index)
-            .set_addr3(self.payload[0])
-            .set_pad2(self.payload[1]);
-    }
-
-    #[inline(always)]
-    fn read(cqe: &Cqe) -> Result<u32, Errno> {
-        cqe.result()
-    }
-}
-
-/// The command's number lies in the first four of the eight bytes, padding behind it.
-#[inline(always)]
-const fn command_field(command: u32) -> u64 {
-    let [a, b, c, d] = command.to_ne_bytes();
-    u64::from_ne_bytes([a, b, c, d, 0, 0, 0, 0])
-}
 
 /// Level and name of an option lie side by side where other operations have an address.
 #[inline(always)]
@@ -397,73 +273,104 @@ impl Operation for SetSockOpt {
     }
 }
 
-/// Tells a block device that a range of it holds nothing any more.
+/// Asks a socket for an address: its own, or its peer's.
 ///
-/// `IORING_OP_URING_CMD` with `BLOCK_URING_CMD_DISCARD`, Linux 6.12. See `io_uring_prep_cmd_discard(3)`.
+/// `IORING_OP_URING_CMD` with `SOCKET_URING_OP_GETSOCKNAME`, Linux 6.19. See
+/// `io_uring_prep_cmd_getsockname(3)`, `getsockname(2)`, `getpeername(2)`.
 ///
 /// # Kernel access
 ///
-/// No memory; the range's content is lost.
+/// Until completion, reads and writes `*len`, and writes as many bytes to `address` as `*len` says.
 ///
 /// # Result
 ///
-/// Nothing but success.
+/// Nothing but success; `*len` is then the address's whole length, even where not all of it fitted.
 ///
 /// # Errors
 ///
-/// - `EBADF`: the target is not open, or not for writing.
-/// - `EINVAL`: the range is empty, not aligned to the device's blocks, or beyond its end.
-/// - `EOPNOTSUPP`: the target is no block device, or one that cannot discard.
+/// - `ENOTCONN`: the socket has no peer.
+/// - `EOPNOTSUPP`: the target is no socket, or this kernel does not know the command.
+/// - `EINVAL`, `EFAULT`: `*len` is negative as a signed number, or the memory is not writable.
+/// - `EBADF`: the target is not open.
 ///
 /// # Examples
 ///
 /// ```
-/// use ring_io_ops::{BlockDiscard, Operation, Target, ring::Ring};
+/// use ring_io_ops::{GetSockName, Operation, Target, ring::Ring};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # if !ring_io_ops::ring::capabilities().is_ok_and(|k| k.supports(BlockDiscard::OPCODE)) { return Ok(()) }
+/// # if !ring_io_ops::ring::capabilities().is_ok_and(|k| k.supports(GetSockName::OPCODE)) { return Ok(()) }
 /// let mut ring = Ring::new(2)?;
 /// let (mut sq, mut cq, _) = ring.split();
-/// let file = tempfile::tempfile()?;
-/// // SAFETY: this is no block device, so nothing is lost.
-/// unsafe { sq.push(BlockDiscard::new(Target::of(&file), 0, 4096)) }?;
+/// let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+/// // SAFETY: zeros are an address of no family.
+/// let mut address: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+/// let mut len = size_of_val(&address) as libc::socklen_t;
+/// let request = GetSockName::own(Target::of(&socket), (&raw mut address).cast(), &raw mut len);
+/// // SAFETY: `socket`, `address` and `len` outlive the wait below, which ends with the completion.
+/// unsafe { sq.push(request) }?;
 /// sq.submit_and_wait(1)?;
 /// let cqe = cq.pop().expect("the wait saw a completion");
-/// assert!(BlockDiscard::read(&cqe).is_err());
+/// # if cqe.raw_result() == -libc::EOPNOTSUPP { return Ok(()) }
+/// GetSockName::read(&cqe)?;
+/// assert_eq!(u16::from_be(address.sin_port), socket.local_addr()?.port());
 /// # Ok(())
 /// # }
 /// ```
-#[doc(alias("io_uring_prep_cmd_discard", "BLOCK_URING_CMD_DISCARD"))]
+#[doc(alias(
+    "io_uring_prep_cmd_getsockname",
+    "SOCKET_URING_OP_GETSOCKNAME",
+    "getpeername"
+))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "an operation does nothing until it is pushed"]
-pub struct BlockDiscard {
+pub struct GetSockName {
     target: Target,
-    offset: u64,
-    len: u64,
+    address: Address,
+    len: Address,
+    peer: bool,
 }
 
-impl BlockDiscard {
-    /// Discards the `len` bytes from `offset` on.
+impl GetSockName {
+    /// The address that the socket is bound to.
     #[inline(always)]
-    pub const fn new(target: Target, offset: u64, len: u64) -> Self {
+    pub const fn own(
+        target: Target,
+        address: *mut libc::sockaddr,
+        len: *mut libc::socklen_t,
+    ) -> Self {
         Self {
             target,
-            offset,
-            len,
+            address: Address::new(address),
+            len: Address::new(len),
+            peer: false,
         }
     }
+
+    /// The address that the socket is connected to.
+    #[inline(always)]
+    pub const fn peer(
+        target: Target,
+        address: *mut libc::sockaddr,
+        len: *mut libc::socklen_t,
+    ) -> Self {
+        let mut name = Self::own(target, address, len);
+        name.peer = true;
+        name
+    }
 }
 
-impl Operation for BlockDiscard {
+impl Operation for GetSockName {
     const OPCODE: u8 = sys::IORING_OP_URING_CMD as u8;
     type Output = ();
 
     #[inline(always)]
     fn write(&self, sqe: &mut Sqe) {
         self.target.write(sqe);
-        sqe.set_off(command_field(sys::BLOCK_URING_CMD_DISCARD))
-            .set_addr(self.offset)
-            .set_addr3(self.len);
+        sqe.set_off(command_field(sys::SOCKET_URING_OP_GETSOCKNAME))
+            .set_addr(self.address.to_u64())
+            .set_file_index(u32::from(self.peer))
+            .set_addr3(self.len.to_u64());
     }
 
     #[inline(always)]
@@ -472,79 +379,4 @@ impl Operation for BlockDiscard {
     }
 }
 
-/// Empties all zones of a zoned block device.
-///
-/// `IORING_OP_URING_CMD` with `BLOCK_URING_CMD_ZONE_RESET_ALL`, newer than Linux 6.18.
-/// See `io_uring_prep_cmd_discard(3)` for its neighbour.
-///
-/// # Kernel access
-///
-/// No memory; the content of the whole device is lost.
-///
-/// # Result
-///
-/// Nothing but success.
-///
-/// # Errors
-///
-/// - `EBADF`: the target is not open.
-/// - `EOPNOTSUPP`, `EINVAL`, `ENOTTY`: the target is no zoned block device, or the
-///   kernel does not know the command.
-///
-/// # Examples
-///
-/// ```
-/// use ring_io_ops::{Operation, Target, ZoneResetAll, ring::Ring};
-///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # if !ring_io_ops::ring::capabilities().is_ok_and(|k| k.supports(ZoneResetAll::OPCODE)) { return Ok(()) }
-/// let mut ring = Ring::new(2)?;
-/// let (mut sq, mut cq, _) = ring.split();
-/// let file = tempfile::tempfile()?;
-/// // SAFETY: this is no block device, so nothing is lost.
-/// unsafe { sq.push(ZoneResetAll::new(Target::of(&file))) }?;
-/// sq.submit_and_wait(1)?;
-/// let cqe = cq.pop().expect("the wait saw a completion");
-/// assert!(ZoneResetAll::read(&cqe).is_err());
-/// # Ok(())
-/// # }
-/// ```
-#[doc(alias("io_uring_prep_cmd_zone_reset_all", "BLOCK_URING_CMD_ZONE_RESET_ALL"))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "an operation does nothing until it is pushed"]
-pub struct ZoneResetAll {
-    target: Target,
-}
-
-impl ZoneResetAll {
-    /// Empties all zones of the target.
-    #[inline(always)]
-    pub const fn new(target: Target) -> Self {
-        Self { target }
-    }
-}
-
-impl Operation for ZoneResetAll {
-    const OPCODE: u8 = sys::IORING_OP_URING_CMD as u8;
-    type Output = ();
-
-    #[inline(always)]
-    fn write(&self, sqe: &mut Sqe) {
-        self.target.write(sqe);
-        sqe.set_off(command_field(sys::BLOCK_URING_CMD_ZONE_RESET_ALL));
-    }
-
-    #[inline(always)]
-    fn read(cqe: &Cqe) -> Result<(), Errno> {
-        cqe.result().map(drop)
-    }
-}
-
-pushable!(
-    UringCmd,
-    SocketQueue,
-    GetSockOpt,
-    SetSockOpt,
-    BlockDiscard,
-    ZoneResetAll
-);
+pushable!(SocketQueue, GetSockOpt, SetSockOpt, GetSockName);
