@@ -10,10 +10,19 @@ use ring_io_sys as sys;
 
 pub(crate) const SIZE: usize = size_of::<sys::io_uring_sqe>();
 
-/// Rounds of each comparison: more than 100,000 over all of them.
+/// Says how many rounds each comparison has, where the default is not wanted.
+const ROUNDS: &str = "RING_IO_DIFFERENTIAL_ROUNDS";
+
+/// Rounds of each comparison: some hundred thousand over all of them, unless `RING_IO_DIFFERENTIAL_ROUNDS` is set.
 pub(crate) fn config() -> ProptestConfig {
+    let rounds = match std::env::var(ROUNDS) {
+        Ok(rounds) => rounds
+            .parse()
+            .unwrap_or_else(|_| panic!("{ROUNDS} is not a number: {rounds}")),
+        Err(_) => 4608,
+    };
     ProptestConfig {
-        cases: 4608,
+        cases: rounds,
         // A failure prints its arguments; a file of them would never be read again.
         failure_persistence: None,
         ..ProptestConfig::default()
