@@ -7,6 +7,7 @@ mod command;
 mod command_timestamp;
 mod command_wide;
 mod epoll;
+mod every;
 mod extent;
 mod file;
 mod futex;
