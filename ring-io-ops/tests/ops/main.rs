@@ -1,6 +1,7 @@
 //! Every operation on the real kernel: what it does, and how it fails.
 
 mod advice;
+mod block;
 mod cancel;
 mod chain;
 mod command;
