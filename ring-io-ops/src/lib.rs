@@ -13,11 +13,15 @@
 //! - For the rings themselves take [`ring_io`], which is re-exported as [`ring`].
 //! - For types, constants and functions of the kernel and of liburing take
 //!   `ring_io_sys`, which is re-exported there as [`ring::sys`].
+//! - Coming from the crate `io-uring`: [`moving_over`] says where each of its names is.
 //!
 //! # Features
 //!
 //! - `liburing` (default): rings are set up by the vendored C library. Without it
 //!   they are set up in Rust, and no C compiler is needed.
+
+#[cfg(doc)]
+pub mod moving_over;
 
 mod address;
 mod chain;

@@ -5,15 +5,23 @@
 //! `sys::NAME`. What is covered by nothing needs a decision, with its reason, in
 //! `coverage/decided.rs`. A name without one fails the command, and so does a
 //! decision about a name that is covered or does not exist.
+//!
+//! The operations have two more duties, checked here because both are read from
+//! the code as well: what writes an entry is compared with the C function it
+//! stands for, and its documentation keeps the common order.
 
+mod compared;
 mod decided;
+mod pages;
 mod scan;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::workspace;
+use compared::Comparisons;
 use decided::DECIDED;
 
 /// The groups of the table, with the beginnings of the names that are in them. The first that fits counts.
@@ -131,6 +139,38 @@ pub(crate) fn run(brief: bool) -> Result<()> {
         open.len(),
         open.join(" ")
     );
+    check_operations(&root, names.iter().filter(|name| is_covered(name, &items)))
+}
+
+/// Fails when an operation is not compared with what C writes, or its documentation misses a part.
+fn check_operations<'a>(root: &Path, covered: impl Iterator<Item = &'a String>) -> Result<()> {
+    let operations = root.join("ring-io-ops/src/ops");
+    let comparisons = Comparisons::read(&root.join("ring-io-ops/tests/differential"))?;
+    let writers: Vec<_> = covered
+        .filter(|name| compared::writes_an_entry(name))
+        .collect();
+    let alone: Vec<_> = writers
+        .iter()
+        .filter(|name| comparisons.test_of(name).is_none())
+        .map(|name| name.as_str())
+        .collect();
+    ensure!(
+        alone.is_empty(),
+        "covered, but no test in ring-io-ops/tests/differential compares with them: {}",
+        alone.join(" ")
+    );
+    let uncalled = comparisons.uncalled(&operations)?;
+    ensure!(
+        uncalled.is_empty(),
+        "no test in ring-io-ops/tests/differential calls these: {}",
+        uncalled.join(" ")
+    );
+    println!(
+        "compared byte for byte: {} functions of C that write entries",
+        writers.len()
+    );
+    let pages = pages::check(&operations)?;
+    println!("documentation in the common order: {pages} operations");
     Ok(())
 }
 

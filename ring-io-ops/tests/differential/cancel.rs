@@ -1,3 +1,6 @@
+use std::ffi::c_void;
+use std::ptr;
+
 use proptest::prelude::*;
 use ring_io_ops::ring::SqeFlags;
 use ring_io_ops::{AsyncCancel, AsyncCancelAll, CancelMatch, Fd, Fixed, Target};
@@ -30,10 +33,16 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn cancel_by_user_data_writes_what_prep_cancel64_writes(common in common(), user_data in word64()) {
+    fn cancel_by_user_data_writes_what_prep_cancel64_and_prep_cancel_write(common in common(), user_data in word64()) {
         compare_both(CancelMatch::user_data(user_data), &common, |sqe, flags| {
             // SAFETY: `sqe` is an entry.
             unsafe { sys::io_uring_prep_cancel64(sqe, user_data, flags as i32) };
+        })?;
+        // C has another function for user data that is an address.
+        let address: *mut c_void = ptr::without_provenance_mut(user_data as usize);
+        compare_both(CancelMatch::user_data(address.addr() as u64), &common, |sqe, flags| {
+            // SAFETY: as above.
+            unsafe { sys::io_uring_prep_cancel(sqe, address, flags as i32) };
         })?;
     }
 

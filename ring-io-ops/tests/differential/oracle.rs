@@ -10,10 +10,19 @@ use ring_io_sys as sys;
 
 pub(crate) const SIZE: usize = size_of::<sys::io_uring_sqe>();
 
-/// Rounds of each comparison: more than 100,000 over all of them.
+/// Says how many rounds each comparison has, where the default is not wanted.
+const ROUNDS: &str = "RING_IO_DIFFERENTIAL_ROUNDS";
+
+/// Rounds of each comparison: more than 100,000 over all of them, unless `RING_IO_DIFFERENTIAL_ROUNDS` is set.
 pub(crate) fn config() -> ProptestConfig {
+    let rounds = match std::env::var(ROUNDS) {
+        Ok(rounds) => rounds
+            .parse()
+            .unwrap_or_else(|_| panic!("{ROUNDS} is not a number: {rounds}")),
+        Err(_) => 1536,
+    };
     ProptestConfig {
-        cases: 4608,
+        cases: rounds,
         // A failure prints its arguments; a file of them would never be read again.
         failure_persistence: None,
         ..ProptestConfig::default()
@@ -60,31 +69,35 @@ pub(crate) fn dirt(seed: u64) -> [u8; SIZE] {
 }
 
 impl Common {
+    /// Whether a random bit is set.
+    fn chosen(&self, bit: u8) -> bool {
+        self.setters & (1 << bit) != 0
+    }
+
     /// Calls the setters that the random bits ask for, and says which flags they stand for.
     fn apply<O>(&self, mut request: Request<O>) -> (Request<O>, SqeFlags) {
-        let chosen = |bit: u8| self.setters & (1 << bit) != 0;
         let mut flags = SqeFlags::empty();
-        if chosen(0) {
+        if self.chosen(0) {
             request = request.link();
             flags |= SqeFlags::IO_LINK;
         }
-        if chosen(1) {
+        if self.chosen(1) {
             request = request.hard_link();
             flags |= SqeFlags::IO_HARDLINK;
         }
-        if chosen(2) {
+        if self.chosen(2) {
             request = request.drain();
             flags |= SqeFlags::IO_DRAIN;
         }
-        if chosen(3) {
+        if self.chosen(3) {
             request = request.force_async();
             flags |= SqeFlags::ASYNC;
         }
-        if chosen(4) {
+        if self.chosen(4) {
             request = request.skip_success();
             flags |= SqeFlags::CQE_SKIP_SUCCESS;
         }
-        if chosen(5) {
+        if self.chosen(5) {
             request = request.sqe_flags(self.flags);
             flags |= self.flags;
         }
@@ -125,7 +138,13 @@ where
         // SAFETY: as above.
         unsafe {
             sys::io_uring_sqe_set_flags(sqe, u32::from((operand_flags | flags).bits()));
-            sys::io_uring_sqe_set_data64(sqe, common.user_data);
+            match usize::try_from(common.user_data) {
+                // Where an address is as wide as the field, C's two setters mean the same.
+                Ok(address) if common.chosen(6) => {
+                    sys::io_uring_sqe_set_data(sqe, ptr::without_provenance_mut(address));
+                }
+                _ => sys::io_uring_sqe_set_data64(sqe, common.user_data),
+            }
             (*sqe).personality = common.personality;
         }
     });

@@ -1,10 +1,11 @@
 use std::ffi::c_void;
+use std::mem;
 
 use proptest::prelude::*;
 use ring_io_ops::ring::SqeFlags;
 use ring_io_ops::{
-    ProtectionInfo, Read, ReadFixed, ReadMultishot, ReadSelect, Readv, ReadvFixed, ReadvSelect,
-    RwFlags, Write, WriteFixed, Writev, WritevFixed,
+    ProtectionFlags, ProtectionInfo, Read, ReadFixed, ReadMultishot, ReadSelect, Readv, ReadvFixed,
+    ReadvSelect, RwFlags, Write, WriteFixed, Writev, WritevFixed,
 };
 use ring_io_sys as sys;
 
@@ -295,5 +296,20 @@ proptest! {
             // SAFETY: `sqe` is an entry.
             unsafe { sys::io_uring_prep_read_multishot(sqe, fd, 0, offset, i32::from(group)) };
         })?;
+    }
+
+    // What an entry points to: few disks keep it, so that the kernel seldom reads it in a test.
+    #[test]
+    fn protection_information_has_the_fields_of_io_uring_attr_pi(
+        buf in address::<u8>(), len in word32(), flags in any::<u16>(), app_tag in any::<u16>(), seed in word64(),
+    ) {
+        let info = ProtectionInfo::new(buf, len)
+            .flags(ProtectionFlags::from_bits_retain(flags))
+            .app_tag(app_tag)
+            .seed(seed);
+        // SAFETY: the two have one size and layout, as the crate asserts, and any bits are numbers.
+        let in_c: sys::io_uring_attr_pi = unsafe { mem::transmute(info) };
+        prop_assert_eq!((in_c.flags, in_c.app_tag, in_c.len), (flags, app_tag, len));
+        prop_assert_eq!((in_c.addr, in_c.seed, in_c.rsvd), (buf.addr() as u64, seed, 0));
     }
 }

@@ -8,7 +8,7 @@ use ring_io_ops::{
     Fixed, Nop, Nop128, Operation as _, Target, UringCmd, UringCmd80, UringCmd128, WideOperation,
 };
 
-use crate::support::{CLOSED, failed, file_with, skip};
+use crate::support::{CLOSED, failed, file_with, note, skip};
 
 /// A ring of large entries whose kernel has the operation, or a skip that has been noted.
 fn wide_ring(opcode: u8) -> Option<Ring<Sqe128>> {
@@ -32,11 +32,13 @@ fn wide_ring(opcode: u8) -> Option<Ring<Sqe128>> {
 /// Runs one request to its only completion; its operands are locals of the test, and outlive it.
 fn run(ring: &mut Ring<Sqe128>, request: impl Prepare<Sqe128>) -> Cqe {
     let (mut sq, mut cq, _) = ring.split();
+    let entry = request.prepare();
     // SAFETY: see above.
-    assert!(unsafe { sq.push(request) }.is_ok());
+    assert!(unsafe { sq.push(entry) }.is_ok());
     sq.submit_and_wait(1).expect("the kernel takes it");
     let cqe = cq.pop().expect("the wait saw a completion");
     assert!(cq.pop().is_none());
+    note(&entry, &cqe);
     cqe
 }
 

@@ -1,12 +1,14 @@
 //! Every operation on the real kernel: what it does, and how it fails.
 
 mod advice;
+mod block;
 mod cancel;
 mod chain;
 mod command;
 mod command_timestamp;
 mod command_wide;
 mod epoll;
+mod every;
 mod extent;
 mod file;
 mod futex;

@@ -10,15 +10,17 @@ use ring_io_ops::{
 };
 
 use crate::net_common::{ADDRESS_LEN, both_targets, iovec, message, raw_address, tcp_pair};
-use crate::support::{CLOSED, UNMAPPED, failed, file_with, ring_for, run, run_all, skip};
+use crate::support::{CLOSED, UNMAPPED, failed, file_with, note, ring_for, run, run_all, skip};
 
 /// The completion of a send, and the notification if it says that one follows.
 fn completions(ring: &mut Ring, send: impl Into<Sqe>) -> (Cqe, Option<Cqe>) {
+    let send = send.into();
     let (mut sq, mut cq, _) = ring.split();
     // SAFETY: the operands outlive the waits below.
-    unsafe { sq.push(send.into()) }.expect("the queue is empty");
+    unsafe { sq.push(send) }.expect("the queue is empty");
     sq.submit_and_wait(1).expect("the kernel takes it");
     let sent = cq.pop().expect("the wait saw a completion");
+    note(&send, &sent);
     // On the loopback device bytes are copied, so the notification does not wait for the peer.
     let notified = sent.more().then(|| {
         cq.wait(1).expect("waiting works");

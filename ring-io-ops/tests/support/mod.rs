@@ -3,6 +3,8 @@
 #[path = "../../../ring-io/tests/support/skip.rs"]
 mod skip;
 
+mod outcomes;
+
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use ring_io_ops::ring::{self, Cqe, Errno, Prepare, Ring, Sqe, Wait};
 use ring_io_ops::{Fd, Fixed, Operation, Target};
 
+pub(crate) use outcomes::{LOG as OUTCOME_LOG, note};
 pub(crate) use skip::skip;
 
 /// A number that no process has open: it lies beyond every limit.
@@ -42,6 +45,7 @@ pub(crate) fn run_all(ring: &mut Ring, requests: &[Sqe], count: usize) -> Vec<Cq
     for request in requests {
         // SAFETY: see above.
         unsafe { sq.push(request) }.expect("a test's requests fit the queue");
+        outcomes::pushed(request);
     }
     let submitted = sq.submit().expect("the kernel takes entries");
     assert_eq!(submitted.left(), 0);
@@ -50,7 +54,7 @@ pub(crate) fn run_all(ring: &mut Ring, requests: &[Sqe], count: usize) -> Vec<Cq
         waited.expect("waiting works").is_enough(),
         "{count} completions were due and did not come"
     );
-    let cqes = cq.drain().collect::<Vec<_>>();
+    let cqes = cq.drain().inspect(outcomes::completed).collect::<Vec<_>>();
     assert_eq!(cqes.len(), count, "more completions than were due");
     cqes
 }

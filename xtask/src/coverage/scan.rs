@@ -88,7 +88,7 @@ fn file_items(text: &str, place: &str, items: &mut BTreeMap<String, String>) {
 }
 
 /// The name of the item that begins on this line, if one does.
-fn item(line: &str) -> Option<&str> {
+pub(super) fn item(line: &str) -> Option<&str> {
     let mut rest = line;
     for modifier in [
         "pub(crate) ",
@@ -123,14 +123,14 @@ fn item(line: &str) -> Option<&str> {
     .or_else(|| rest.split_once(", set_").map(|(field, _)| word(field)))
 }
 
-fn word(text: &str) -> &str {
+pub(super) fn word(text: &str) -> &str {
     let end = text
         .find(|c: char| !c.is_alphanumeric() && c != '_')
         .unwrap_or(text.len());
     &text[..end]
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+pub(super) fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {

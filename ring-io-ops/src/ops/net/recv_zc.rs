@@ -45,8 +45,8 @@ impl ZeroCopyPlace {
 
 /// Receives again and again into memory that the network card itself writes to.
 ///
-/// `IORING_OP_RECV_ZC`, Linux 6.15. See `Documentation/networking/iou-zcrx.rst` of the kernel;
-/// liburing has no function for it.
+/// `IORING_OP_RECV_ZC`, Linux 6.15. See `Documentation/networking/iou-zcrx.rst` of the kernel, and
+/// `recv(2)`; liburing's `io_uring_prep_recv_zc` has no manual page.
 ///
 /// It takes a card that can do it, an interface queue that was registered with
 /// `IORING_REGISTER_ZCRX_IFQ`, and a ring with completions of 32 bytes
