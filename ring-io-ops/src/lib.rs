@@ -40,7 +40,7 @@ pub use destination::{Destination, NewFd, ToDescriptor, ToFreeSlot, ToSlot};
 pub use operation::{Operation, Request, SafeOperation};
 #[doc(no_inline)]
 pub use ops::*;
-pub use raw::Raw;
+pub use raw::{Raw, Raw128};
 pub use ring_io as ring;
 pub use target::CWD;
 pub use target::Target::{self, Fd, Fixed};
