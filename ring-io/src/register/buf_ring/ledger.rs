@@ -33,10 +33,11 @@ pub(super) struct Ledger {
 struct Account {
     /// The value of `given` before this buffer was given.
     position: u64,
+    /// Pieces that are lent now. Those that were forgotten count for ever, and completions of no bytes bring any
+    /// number of them: a count that wraps would give a buffer away under the pieces that still live.
+    pieces: u64,
     /// Bytes that were lent since then.
     consumed: u32,
-    /// Pieces that are lent now.
-    pieces: u32,
     /// The buffer that was given after this one.
     next: u16,
     with_kernel: bool,
@@ -246,6 +247,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn pieces_that_were_forgotten_never_give_a_buffer_back() {
+        let ledger = Ledger::new(1, 16);
+        ledger.give(0);
+        // As after that many completions of no bytes, whose pieces were forgotten.
+        ledger.accounts[0].set(super::Account {
+            pieces: u32::MAX.into(),
+            ..ledger.account(0)
+        });
+        ledger.lend(0, 8, true);
+        ledger.lend(0, 8, false);
+        assert!(!ledger.end(0), "a piece lives");
+        assert!(!ledger.end(0), "the others were forgotten");
     }
 
     #[derive(Clone, Debug)]
