@@ -38,6 +38,8 @@ struct Account {
     pieces: u64,
     /// Bytes that were lent since then.
     consumed: u32,
+    /// Where the kernel's last piece began, noted when another buffer's entry took the place of this one's.
+    last_begin: u32,
     /// The buffer that was given after this one.
     next: u16,
     with_kernel: bool,
@@ -189,6 +191,24 @@ impl Ledger {
         let position = self.account(id).position;
         // The count of entries is a power of two, so the low bits of the position are its place.
         (self.given.get() - position <= u64::from(self.count())).then_some(position as u16)
+    }
+
+    /// Notes where the kernel's last piece of buffer `id` began, if it is its entry that the next buffer given takes
+    /// the place of, and nobody has told of that piece yet.
+    pub(super) fn note_last_begin(&self, id: u16, begin: impl FnOnce() -> u32) {
+        let replaced = self.given.get().checked_sub(self.count().into());
+        let account = self.account(id);
+        if account.with_kernel && replaced == Some(account.position) {
+            self.accounts[usize::from(id)].set(Account {
+                last_begin: begin(),
+                ..account
+            });
+        }
+    }
+
+    /// What was [noted](Self::note_last_begin), for a buffer without a [slot](Self::slot).
+    pub(super) fn last_begin(&self, id: u16) -> u32 {
+        self.account(id).last_begin
     }
 
     /// The buffers that are with the kernel, and how much of each is consumed.

@@ -17,6 +17,8 @@ mod mapping;
 mod owner;
 mod pool;
 mod raw;
+#[cfg(test)]
+mod simulated;
 
 use ring_io_sys as sys;
 

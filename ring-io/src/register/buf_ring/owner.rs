@@ -340,25 +340,6 @@ impl<'r, M: ThreadMode> BufRing<'r, M> {
     pub(super) const fn pool(&self) -> &Pool {
         &self.pool
     }
-
-    /// Takes back what the kernel has not picked, for good, and answers whether no request has picked any
-    /// buffer that was not taken.
-    fn is_quiet_for_good(&self) -> bool {
-        let head = || self.registrar.buf_ring_head(self.group).ok();
-        // All that the kernel has ever picked was taken.
-        let picked = self.pool.returned();
-        if head() != Some(picked) {
-            return false;
-        }
-        // A request may pick one more right now. Shown an empty ring, none can after the kernel's lock was
-        // taken once more, which the second question does; if the head has moved meanwhile, one did. (It could
-        // only come round to the same number over 65,536 picks between two system calls.)
-        self.pool.ring().retract(picked);
-        if head() != Some(picked) {
-            return false;
-        }
-        self.pool.is_traced()
-    }
 }
 
 impl<M: ThreadMode> Drop for BufRing<'_, M> {
@@ -366,7 +347,9 @@ impl<M: ThreadMode> Drop for BufRing<'_, M> {
         if process::id() != self.process {
             return;
         }
-        let quiet = self.is_quiet_for_good();
+        let quiet = self
+            .pool
+            .is_quiet_for_good(|| self.registrar.buf_ring_head(self.group).ok());
         // SAFETY: the group is this pool's (2).
         if unsafe { self.registrar.unregister_buf_ring_raw(self.group) }.is_err() {
             // Whatever the reason, the kernel may go on.
