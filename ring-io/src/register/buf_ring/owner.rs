@@ -26,8 +26,28 @@ use crate::register::{RegisterError, Registrar};
 /// [`Buffer`], and dropping that gives it back. `IORING_REGISTER_PBUF_RING`, Linux 5.19. See
 /// `io_uring_register_buf_ring(3)`.
 ///
-/// [`Registrar::buffer_ring`](crate::Registrar::buffer_ring) makes one. The pool belongs to one thread at a
-/// time: it may move to another one, and its guards may not.
+/// [`Registrar::buffer_ring`](crate::Registrar::buffer_ring) makes one.
+///
+/// # Threads
+///
+/// The pool belongs to one thread at a time: it may move to another one, and its guards may not. A guard's drop
+/// adds to a ring that has one producer and no lock, which is what makes it cost two stores; a guard that may end
+/// anywhere would cost all of them a lock, or come back only when the pool's thread looks, which a pool that
+/// is starved may be waiting for.
+///
+/// The *bytes* may be worked on anywhere, as the slice that a guard is: lend that to threads of a scope, or copy
+/// it for a thread that outlives the guard. Where work is spread over threads for good, give each of them a ring
+/// and a pool.
+///
+/// ```
+/// # fn decode(bytes: &mut [u8]) { bytes.reverse() }
+/// fn decode_elsewhere(mut buffer: ring_io::Buffer<'_>) {
+///     let bytes = &mut *buffer;
+///     std::thread::scope(|scope| {
+///         scope.spawn(move || decode(bytes));
+///     });
+/// } // Here the buffer goes back, on the thread that took it.
+/// ```
 ///
 /// # The memory
 ///
@@ -43,7 +63,8 @@ use crate::register::{RegisterError, Registrar};
 /// kernel may write to it at any later time. To have it freed: reap all completions, take what they brought,
 /// and drop the pool when [`in_flight`](Self::in_flight) answers zero.
 ///
-/// A child of `fork(2)` cannot use its parent's pool. The drop there unregisters nothing and frees nothing.
+/// A child of `fork(2)` cannot use its parent's pool. The drop there unregisters nothing and frees nothing; but
+/// let no guard end there, which would write to entries that the child may not have.
 ///
 /// # Incremental consumption
 ///
@@ -251,6 +272,10 @@ impl<'r, M: ThreadMode> BufRing<'r, M> {
     ///   pool was registered under it.
     /// - On an incremental pool: completions are taken in the order in which they were reaped, and the
     ///   request's length was zero if it was `IOSQE_ASYNC` or its file cannot be polled.
+    /// - On an incremental pool of a kernel that does not set `BUF_MORE` when a file that can be polled brings zero
+    ///   bytes (Linux 6.12 and later without the correction; the 6.18 that is tested has it): such a completion is
+    ///   taken before another request consumes what is left of that buffer. Nothing tells it from the end
+    ///   of the buffer afterwards.
     #[inline]
     pub unsafe fn take(&self, cqe: &Cqe) -> Result<Taken<Buffer<'_>>, TakeError> {
         // SAFETY: the caller's promise is the same.
