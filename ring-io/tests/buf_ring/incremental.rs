@@ -1,7 +1,7 @@
 use std::fs::File;
 use std::io::Write as _;
 
-use ring_io::{BufRing, BufRingBuilder, Buffer, CqeFlags, SqeFlags, TakeError, Taken};
+use ring_io::{BufRing, BufRingBuilder, CqeFlags, ProvidedBuffer, SqeFlags, TakeError, Taken};
 
 use crate::support::{pipe, write};
 use crate::{
@@ -31,7 +31,7 @@ fn a_buffer_serves_several_messages_and_goes_back_once() {
             "16 bytes are all"
         );
         let pieces = cqes.each_ref().map(|cqe| data(&pool, cqe));
-        assert_eq!(pieces.each_ref().map(Buffer::id), [0; 3]);
+        assert_eq!(pieces.each_ref().map(ProvidedBuffer::id), [0; 3]);
         let [first, second, third] = pieces;
         assert_eq!(
             (&*first, &*second, &*third),

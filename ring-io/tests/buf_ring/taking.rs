@@ -3,7 +3,8 @@ use std::fs::File;
 use std::rc::Rc;
 
 use ring_io::{
-    BufRing, Buffer, Bundle, OneThread, OwnedBuffer, RawBufRing, SqeFlags, TakeError, Taken,
+    BufRing, Bundle, OneThread, OwnedProvidedBuffer, ProvidedBuffer, RawBufRing, SqeFlags,
+    TakeError, Taken,
 };
 
 use crate::support::{is_send_and_sync, pipe, write};
@@ -101,8 +102,8 @@ fn seventy_thousand_messages_keep_their_content() {
         let pool = pool!(registrar, builder);
         let (ours, theirs) = messages();
         start(&mut sq, recv_multishot(&ours));
-        let mut lent: VecDeque<(u32, Buffer<'_>)> = VecDeque::new();
-        let check = |(number, buffer): (u32, Buffer<'_>)| {
+        let mut lent: VecDeque<(u32, ProvidedBuffer<'_>)> = VecDeque::new();
+        let check = |(number, buffer): (u32, ProvidedBuffer<'_>)| {
             assert_eq!(buffer.len(), 4 + number as usize % 28);
             assert_eq!(buffer[..4], number.to_ne_bytes());
             assert!(buffer[4..].iter().all(|&byte| byte == number as u8));
@@ -315,7 +316,10 @@ fn a_pool_may_move_to_another_thread_and_its_buffers_may_not() {
         (false, false)
     );
     assert_eq!(is_send_and_sync!(RawBufRing), (true, false));
-    assert_eq!(is_send_and_sync!(Buffer<'static>), (false, false));
+    assert_eq!(is_send_and_sync!(ProvidedBuffer<'static>), (false, false));
     assert_eq!(is_send_and_sync!(Bundle<'static>), (false, false));
-    assert_eq!(is_send_and_sync!(OwnedBuffer<'static>), (false, false));
+    assert_eq!(
+        is_send_and_sync!(OwnedProvidedBuffer<'static>),
+        (false, false)
+    );
 }

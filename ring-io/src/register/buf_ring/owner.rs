@@ -9,7 +9,7 @@ use ring_io_sys as sys;
 
 use super::builder::BufRingBuilder;
 use super::error::{BufRingError, TakeError};
-use super::guard::{Buffer, Bundle, Hold, OwnedBuffer, Taken};
+use super::guard::{Bundle, Hold, OwnedProvidedBuffer, ProvidedBuffer, Taken};
 use super::mapping::Mapping;
 use super::pool::Pool;
 use super::raw::RawBufRing;
@@ -23,7 +23,7 @@ use crate::register::{RegisterError, Registrar};
 /// A request that selects from the pool names its [`group`](Self::group) instead of an address
 /// (`IOSQE_BUFFER_SELECT` and `buf_group` in its entry), so that any number of them may wait without a
 /// buffer each. Its completion says which buffer it has filled, [`take`](Self::take) lends it as a
-/// [`Buffer`], and dropping that gives it back. `IORING_REGISTER_PBUF_RING`, Linux 5.19. See
+/// [`ProvidedBuffer`], and dropping that gives it back. `IORING_REGISTER_PBUF_RING`, Linux 5.19. See
 /// `io_uring_register_buf_ring(3)`.
 ///
 /// [`Registrar::buffer_ring`](crate::Registrar::buffer_ring) makes one.
@@ -41,7 +41,7 @@ use crate::register::{RegisterError, Registrar};
 ///
 /// ```
 /// # fn decode(bytes: &mut [u8]) { bytes.reverse() }
-/// fn decode_elsewhere(mut buffer: ring_io::Buffer<'_>) {
+/// fn decode_elsewhere(mut buffer: ring_io::ProvidedBuffer<'_>) {
 ///     let bytes = &mut *buffer;
 ///     std::thread::scope(|scope| {
 ///         scope.spawn(move || decode(bytes));
@@ -277,10 +277,10 @@ impl<'r, M: ThreadMode> BufRing<'r, M> {
     ///   taken before another request consumes what is left of that buffer. Nothing tells it from the end
     ///   of the buffer afterwards.
     #[inline]
-    pub unsafe fn take(&self, cqe: &Cqe) -> Result<Taken<Buffer<'_>>, TakeError> {
+    pub unsafe fn take(&self, cqe: &Cqe) -> Result<Taken<ProvidedBuffer<'_>>, TakeError> {
         // SAFETY: the caller's promise is the same.
         let taken = unsafe { self.pool.take(cqe) }?;
-        Ok(taken.map(|piece| Buffer::new(&self.pool, piece)))
+        Ok(taken.map(|piece| ProvidedBuffer::new(&self.pool, piece)))
     }
 
     /// [`take`](Self::take) with a buffer that holds the pool instead of borrowing it.
@@ -295,10 +295,10 @@ impl<'r, M: ThreadMode> BufRing<'r, M> {
     pub unsafe fn take_owned(
         self: &Rc<Self>,
         cqe: &Cqe,
-    ) -> Result<Taken<OwnedBuffer<'r, M>>, TakeError> {
+    ) -> Result<Taken<OwnedProvidedBuffer<'r, M>>, TakeError> {
         // SAFETY: the caller's promise is the same.
         let taken = unsafe { self.pool.take(cqe) }?;
-        Ok(taken.map(|piece| OwnedBuffer::new(Rc::clone(self), piece)))
+        Ok(taken.map(|piece| OwnedProvidedBuffer::new(Rc::clone(self), piece)))
     }
 
     /// Takes what a completion brought in any number of buffers, one behind the other: that of a request for

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Acquire;
 use proptest::prelude::*;
 use ring_io_sys as sys;
 
-use super::guard::{Buffer, Bundle, Taken};
+use super::guard::{Bundle, ProvidedBuffer, Taken};
 use super::mapping::Mapping;
 use super::pool::Pool;
 use super::raw::RawBufRing;
@@ -53,10 +53,10 @@ impl Simulation {
     }
 
     /// Takes a completion of a request that the simulation has made, once, in its order.
-    fn take(&self, cqe: &Cqe) -> Buffer<'_> {
+    fn take(&self, cqe: &Cqe) -> ProvidedBuffer<'_> {
         // SAFETY: the completion is the simulation's, which writes to nothing behind its head and its requests.
         match unsafe { self.pool.take(cqe) } {
-            Ok(Taken::Data(piece)) => Buffer::new(&self.pool, piece),
+            Ok(Taken::Data(piece)) => ProvidedBuffer::new(&self.pool, piece),
             other => panic!("no data: {other:?}, of {cqe:?}"),
         }
     }
@@ -336,7 +336,7 @@ fn run(steps: impl IntoIterator<Item = Step>, count: u16, incremental: bool, mea
     let (mut picked, mut unread, mut lent) = (Vec::new(), Vec::<(Cqe, u8)>::new(), Vec::new());
     let mut hold = None;
     let mut mark = 0_u8;
-    let check = |(buffer, mark): (Buffer<'_>, u8)| {
+    let check = |(buffer, mark): (ProvidedBuffer<'_>, u8)| {
         assert!(
             measured || buffer.iter().all(|&byte| byte == mark),
             "of {mark}: {:?}",
@@ -379,7 +379,7 @@ fn run(steps: impl IntoIterator<Item = Step>, count: u16, incremental: bool, mea
                     //
                     // SAFETY: none, on purpose; the bytes are looked at by nobody.
                     if let Ok(Taken::Data(piece)) = unsafe { simulation.pool.take(&cqe) } {
-                        lent.push((Buffer::new(&simulation.pool, piece), mark));
+                        lent.push((ProvidedBuffer::new(&simulation.pool, piece), mark));
                     }
                 }
             }

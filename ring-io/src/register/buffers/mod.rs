@@ -13,7 +13,7 @@ use crate::mode::ThreadMode;
 use crate::register::{RegisterError, Registrar};
 
 pub use clone::BufferClone;
-pub use pool::{BufferPool, PoolBuffer};
+pub use pool::{BufferPool, RegisteredBuffer};
 
 /// How many slots the kernel lets a table have.
 const SLOTS_MAX: u32 = 1 << 14;
