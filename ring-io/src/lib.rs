@@ -148,10 +148,10 @@ pub use raw::AdoptError;
 pub use recvmsg::{ControlMessage, ControlMessages, Malformed, RecvMsgOut};
 pub use register::{BpfFilter, BpfFilterError, BpfFilterFlags, register_task_bpf_filter};
 pub use register::{
-    BufRing, BufRingBuilder, BufRingError, Buffer, Bundle, Hold, OwnedBuffer, RawBufRing,
-    TakeError, Taken,
+    BufRing, BufRingBuilder, BufRingError, Bundle, Hold, OwnedProvidedBuffer, ProvidedBuffer,
+    RawBufRing, TakeError, Taken,
 };
-pub use register::{BufferClone, BufferPool, PoolBuffer};
+pub use register::{BufferClone, BufferPool, RegisteredBuffer};
 pub use register::{
     CpuSet, MaxWorkers, Message, MessageError, Personality, Probe, SyncCancel, SyncCancelError,
     send_message,

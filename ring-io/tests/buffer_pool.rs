@@ -4,7 +4,7 @@ mod support;
 
 use std::thread;
 
-use ring_io::{BufferPool, OneThread, PoolBuffer, RegisterError, Ring, sys};
+use ring_io::{BufferPool, OneThread, RegisterError, RegisteredBuffer, Ring, sys};
 use support::isolated::{become_nobody, isolated, set_soft_limit};
 use support::registered::*;
 use support::{is_send_and_sync, pipe, skip, write};
@@ -213,13 +213,13 @@ fn threads_that_share_a_pool_never_have_the_same_buffer() {
 #[test]
 fn buffers_go_where_their_ring_may_go() {
     assert_eq!(is_send_and_sync!(BufferPool<'static>), (true, true));
-    assert_eq!(is_send_and_sync!(PoolBuffer<'static>), (true, true));
+    assert_eq!(is_send_and_sync!(RegisteredBuffer<'static>), (true, true));
     assert_eq!(
         is_send_and_sync!(BufferPool<'static, OneThread>),
         (false, false)
     );
     assert_eq!(
-        is_send_and_sync!(PoolBuffer<'static, OneThread>),
+        is_send_and_sync!(RegisteredBuffer<'static, OneThread>),
         (false, false)
     );
 }

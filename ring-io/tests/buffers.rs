@@ -159,6 +159,10 @@ fn an_update_outside_of_the_table_is_refused_whole() {
         }
         assert_eq!(queues.2.clear_buffers(offset, 2), refused);
     }
+    for count in [5, 16_385, u32::MAX] {
+        let refused = Err(RegisterError::OutsideTable { offset: 0, count });
+        assert_eq!(queues.2.clear_buffers(0, count), refused);
+    }
     assert_eq!(
         result_of_read_into(&mut queues, 3, &mut buffer),
         -libc::EFAULT

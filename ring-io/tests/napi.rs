@@ -51,7 +51,7 @@ fn settings_are_answered_with_what_was_before() {
 }
 
 #[test]
-fn times_are_whole_microseconds_within_32_bits() {
+fn times_are_whole_microseconds_and_the_longest_is_the_kernels() {
     needs_polling!();
     let mut ring = Ring::new(4).expect("a ring");
     register(&mut ring, Napi::new(Duration::from_nanos(1_999)));
@@ -60,6 +60,12 @@ fn times_are_whole_microseconds_within_32_bits() {
         .register_napi(Napi::new(Duration::MAX))
         .expect("as before");
     assert_eq!(before.busy_poll_timeout, Duration::from_micros(1));
+    let before = register(&mut ring, Napi::new(Duration::ZERO));
+    // The kernel has a maximum of its own.
+    assert!(
+        before.busy_poll_timeout >= Duration::from_millis(1),
+        "{before:?}"
+    );
 }
 
 #[test]

@@ -207,8 +207,8 @@ impl<M: ThreadMode> Registrar<'_, M> {
     /// Cancels requests in flight and answers how many. Linux 6.0.
     ///
     /// It takes no place in the queues, so it works when they are full. A request that a worker runs is told to
-    /// stop, and waited for. Each cancelled request still completes, mostly with `ECANCELED`, or with what it
-    /// had done: **what was lent to it is free when its completion is reaped, not before.** A signal handler
+    /// stop, and waited for. Each cancelled request still completes, mostly with `ECANCELED`, with what it had
+    /// done, or with `EINTR` where a worker was stopped (Linux 6.18 may say 512, the kernel's own number for it): **what was lent to it is free when its completion is reaped, not before.** A signal handler
     /// does not end the wait, nor does it put the deadline off. See `io_uring_register_sync_cancel(3)`.
     ///
     /// With [`all`](SyncCancel::all), none to cancel is no error but a zero.

@@ -1,6 +1,7 @@
 //! The clock that a ring's waits go by.
 
 use std::ptr;
+use std::sync::{Mutex, PoisonError};
 
 use ring_io_sys as sys;
 
@@ -37,10 +38,10 @@ impl<M: ThreadMode> Registrar<'_, M> {
     /// ```
     #[doc(alias = "io_uring_register_clock")]
     pub fn register_clock(&self, clock: Clock) -> Result<(), RegisterError> {
-        let argument = sys::io_uring_clock_register {
-            clockid: clock.id(),
-            __resv: [0; 3],
-        };
+        // What is noted is what the kernel has, also where two threads choose at the same time.
+        static CHOICE: Mutex<()> = Mutex::new(());
+        let _choice = CHOICE.lock().unwrap_or_else(PoisonError::into_inner);
+        let argument = argument(clock);
         // SAFETY: the operation reads one clock.
         unsafe {
             self.register_raw(
@@ -53,5 +54,29 @@ impl<M: ThreadMode> Registrar<'_, M> {
         // SAFETY: the ring is live (1).
         unsafe { self.core.as_ref() }.set_clock(clock);
         Ok(())
+    }
+}
+
+const fn argument(clock: Clock) -> sys::io_uring_clock_register {
+    sys::io_uring_clock_register {
+        clockid: clock.id(),
+        __resv: [0; 3],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::argument;
+    use crate::clock::Clock;
+
+    // On a machine that was never suspended both clocks show the same, so no wait tells them apart.
+    #[test]
+    fn the_kernel_is_told_the_clock_that_was_chosen() {
+        for (clock, id) in [
+            (Clock::Monotonic, libc::CLOCK_MONOTONIC),
+            (Clock::Boottime, libc::CLOCK_BOOTTIME),
+        ] {
+            assert_eq!(argument(clock).clockid, id as u32);
+        }
     }
 }

@@ -29,7 +29,7 @@ impl Message {
         }
     }
 
-    /// Gives the completion flags. Whoever reaps it takes them for the kernel's.
+    /// Gives the completion flags. Whoever reaps it takes them for the kernel's: see [`send_message`].
     pub const fn cqe_flags(mut self, flags: CqeFlags) -> Self {
         self.flags = Some(flags);
         self
@@ -114,6 +114,15 @@ impl From<MessageError> for io::Error {
 ///
 /// [`MessageError`].
 ///
+/// # Safety
+///
+/// Whoever reaps the target ring believes its completions: one that looks like a request's last gives back what
+/// was lent to that request. So
+///
+/// - the message's `user_data` is one that the ring's user means for messages, and no request of that ring has;
+/// - its flags, if it has any, are no more than what the ring's user takes from a message: they name no buffer and
+///   no other size of the entry.
+///
 /// # Examples
 ///
 /// ```
@@ -122,7 +131,8 @@ impl From<MessageError> for io::Error {
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # if !ring_io::is_available() { return Ok(()) }
 /// let mut ring = Ring::new(8)?;
-/// match send_message(&ring, Message::new(42, 7)) {
+/// // SAFETY: nothing else is in flight on this ring.
+/// match unsafe { send_message(&ring, Message::new(42, 7)) } {
 ///     Err(MessageError::Unsupported(_)) => return Ok(()), // An eventfd would do there.
 ///     other => other?,
 /// }
@@ -132,9 +142,9 @@ impl From<MessageError> for io::Error {
 /// # }
 /// ```
 #[doc(alias = "io_uring_register_sync_msg")]
-pub fn send_message<R: AsFd>(target: &R, message: Message) -> Result<(), MessageError> {
+pub unsafe fn send_message<R: AsFd>(target: &R, message: Message) -> Result<(), MessageError> {
     let mut entry = message.entry(target.as_fd().as_raw_fd());
-    // SAFETY: the operation reads one entry, which names no memory.
+    // SAFETY: the operation reads one entry, which names no memory; the caller vouches for what the message says.
     unsafe { ringless::register_on_none(sys::IORING_REGISTER_SEND_MSG_RING, &mut entry, 1) }
         .map(drop)
         .map_err(MessageError::from_errno)

@@ -33,10 +33,10 @@ use crate::mode::{AnyThread, ThreadMode};
 
 pub use bpf::{BpfFilter, BpfFilterError, BpfFilterFlags, register_task_bpf_filter};
 pub use buf_ring::{
-    BufRing, BufRingBuilder, BufRingError, Buffer, Bundle, Hold, OwnedBuffer, RawBufRing,
-    TakeError, Taken,
+    BufRing, BufRingBuilder, BufRingError, Bundle, Hold, OwnedProvidedBuffer, ProvidedBuffer,
+    RawBufRing, TakeError, Taken,
 };
-pub use buffers::{BufferClone, BufferPool, PoolBuffer};
+pub use buffers::{BufferClone, BufferPool, RegisteredBuffer};
 pub use cancel::{SyncCancel, SyncCancelError};
 pub use error::RegisterError;
 pub use files::{FileEntry, FileSlot, FileTable};

@@ -12,7 +12,8 @@ use crate::register::{RegisterError, Registrar};
 #[doc(alias = "io_uring_napi")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Napi {
-    /// How long a wait polls before it sleeps; whole microseconds count, at most 2³² − 1 of them.
+    /// How long a wait polls before it sleeps; whole microseconds count. The kernel cuts what it finds too long,
+    /// without an error: Linux 6.18 to 10 ms.
     pub busy_poll_timeout: Duration,
     /// Whether to poll rather than to take interrupts, as with `SO_PREFER_BUSY_POLL`.
     pub prefer_busy_poll: bool,

@@ -59,6 +59,21 @@ pub struct QueryOpcodes {
     pub queries: u32,
 }
 
+impl QueryOpcodes {
+    fn from_raw(answer: &sys::io_uring_query_opcode) -> Self {
+        Self {
+            operations: answer.nr_request_opcodes,
+            register_operations: answer.nr_register_opcodes,
+            // The kernel has more room for flags than it has flags.
+            features: Features::from_bits_retain(answer.feature_flags as u32),
+            setup_flags: SetupFlags::from_bits_retain(answer.ring_setup_flags as u32),
+            enter_flags: EnterFlags::from_bits_retain(answer.enter_flags as u32),
+            sqe_flags: SqeFlags::from_bits_retain(answer.sqe_flags as u8),
+            queries: answer.nr_query_opcodes,
+        }
+    }
+}
+
 /// What the kernel knows of zero-copy receive; from [`query_zcrx`].
 #[doc(alias = "io_uring_query_zcrx")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,16 +165,7 @@ impl From<QueryError> for io::Error {
 pub fn query_opcodes() -> Result<QueryOpcodes, QueryError> {
     // SAFETY: that is the answer to this question.
     let answer: sys::io_uring_query_opcode = unsafe { ask(sys::IO_URING_QUERY_OPCODES) }?;
-    Ok(QueryOpcodes {
-        operations: answer.nr_request_opcodes,
-        register_operations: answer.nr_register_opcodes,
-        // The kernel has more room for flags than it has flags.
-        features: Features::from_bits_retain(answer.feature_flags as u32),
-        setup_flags: SetupFlags::from_bits_retain(answer.ring_setup_flags as u32),
-        enter_flags: EnterFlags::from_bits_retain(answer.enter_flags as u32),
-        sqe_flags: SqeFlags::from_bits_retain(answer.sqe_flags as u8),
-        queries: answer.nr_query_opcodes,
-    })
+    Ok(QueryOpcodes::from_raw(&answer))
 }
 
 /// Asks what the kernel knows of zero-copy receive. Newer than Linux 6.18.
@@ -213,5 +219,40 @@ unsafe fn ask<A>(question: u32) -> Result<A, QueryError> {
         Ok(_) => Ok(answer),
         Err(errno) if errno.raw() == libc::EOPNOTSUPP => Err(QueryError::UnknownQuestion),
         Err(errno) => Err(QueryError::Other(errno)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ring_io_sys as sys;
+
+    use super::{EnterFlags, QueryOpcodes};
+    use crate::flags::{Features, SetupFlags};
+    use crate::sqe::SqeFlags;
+
+    #[test]
+    fn each_number_of_the_answer_is_in_its_place() {
+        let answer = sys::io_uring_query_opcode {
+            nr_request_opcodes: 1,
+            nr_register_opcodes: 2,
+            feature_flags: 3,
+            ring_setup_flags: 4,
+            enter_flags: 5,
+            sqe_flags: 6,
+            nr_query_opcodes: 7,
+            __pad: 0,
+        };
+        assert_eq!(
+            QueryOpcodes::from_raw(&answer),
+            QueryOpcodes {
+                operations: 1,
+                register_operations: 2,
+                features: Features::from_bits_retain(3),
+                setup_flags: SetupFlags::from_bits_retain(4),
+                enter_flags: EnterFlags::from_bits_retain(5),
+                sqe_flags: SqeFlags::from_bits_retain(6),
+                queries: 7,
+            }
+        );
     }
 }

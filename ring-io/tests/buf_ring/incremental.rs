@@ -1,7 +1,7 @@
 use std::fs::File;
 use std::io::Write as _;
 
-use ring_io::{BufRing, BufRingBuilder, Buffer, CqeFlags, SqeFlags, TakeError, Taken};
+use ring_io::{BufRing, BufRingBuilder, CqeFlags, ProvidedBuffer, SqeFlags, TakeError, Taken};
 
 use crate::support::{pipe, write};
 use crate::{
@@ -31,7 +31,7 @@ fn a_buffer_serves_several_messages_and_goes_back_once() {
             "16 bytes are all"
         );
         let pieces = cqes.each_ref().map(|cqe| data(&pool, cqe));
-        assert_eq!(pieces.each_ref().map(Buffer::id), [0; 3]);
+        assert_eq!(pieces.each_ref().map(ProvidedBuffer::id), [0; 3]);
         let [first, second, third] = pieces;
         assert_eq!(
             (&*first, &*second, &*third),
@@ -238,4 +238,29 @@ fn several_sockets_share_an_incremental_buffer() {
             );
         }
     }
+}
+
+#[test]
+fn a_piece_of_nothing_that_is_taken_after_the_buffers_end_leaves_the_rest_alone() {
+    let (mut sq, mut cq, registrar) = parts();
+    let pool = pool!(registrar, incremental(2, 16));
+    let (ended, _) = pipe();
+    let (reader, writer) = pipe();
+    write(&writer, b"0123456789abcdef");
+    start(&mut sq, read(&ended));
+    start(&mut sq, read(&reader));
+    let [nothing, all] = [next(&mut cq), next(&mut cq)];
+    assert_eq!((nothing.result(), all.result()), (Ok(0), Ok(16)));
+    assert_eq!(nothing.buffer_id(), all.buffer_id());
+    drop(data(&pool, &nothing));
+    assert_eq!(
+        (available(&pool), pool.in_flight()),
+        (1, Ok(1)),
+        "{nothing:?}"
+    );
+    let buffer = data(&pool, &all);
+    assert_eq!(*buffer, *b"0123456789abcdef");
+    assert_eq!((available(&pool), pool.in_flight()), (1, Ok(0)));
+    drop(buffer);
+    assert_eq!((available(&pool), pool.in_flight()), (2, Ok(0)));
 }

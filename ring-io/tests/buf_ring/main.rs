@@ -11,7 +11,7 @@ mod taking;
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use ring_io::{BufRing, BufRingBuilder, Buffer, Cqe, Ring, Sqe, SqeFlags, Taken, sys};
+use ring_io::{BufRing, BufRingBuilder, Cqe, ProvidedBuffer, Ring, Sqe, SqeFlags, Taken, sys};
 
 /// The group of most tests: not zero, so that a forgotten field shows.
 const GROUP: u16 = 5;
@@ -132,7 +132,7 @@ fn run(
 }
 
 /// The bytes that a completion of the pool's brought.
-fn data<'p>(pool: &'p BufRing<'_>, cqe: &Cqe) -> Buffer<'p> {
+fn data<'p>(pool: &'p BufRing<'_>, cqe: &Cqe) -> ProvidedBuffer<'p> {
     // SAFETY: the tests take each completion once, from the pool that its request selects from.
     match unsafe { pool.take(cqe) } {
         Ok(Taken::Data(buffer)) => buffer,

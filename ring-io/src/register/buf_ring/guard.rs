@@ -14,7 +14,7 @@ use crate::mode::{AnyThread, ThreadMode};
 /// What a completion brought from a pool.
 #[derive(Debug)]
 pub enum Taken<B> {
-    /// Bytes that the request has received: a [`Buffer`], an [`OwnedBuffer`] or a [`Bundle`].
+    /// Bytes that the request has received: a [`ProvidedBuffer`], an [`OwnedProvidedBuffer`] or a [`Bundle`].
     Data(B),
     /// `ENOBUFS`: the kernel had no buffer left. Nothing is wrong with the file: issue the request again when
     /// a buffer has gone back. A multishot request has ended.
@@ -66,12 +66,12 @@ impl Piece {
 /// kernel, too, has let go of the buffer and all other pieces of it are dropped.
 ///
 /// Forgetting it keeps the buffer from the kernel for as long as the pool lives.
-pub struct Buffer<'p> {
+pub struct ProvidedBuffer<'p> {
     pool: &'p Pool,
     piece: Piece,
 }
 
-impl<'p> Buffer<'p> {
+impl<'p> ProvidedBuffer<'p> {
     pub(super) const fn new(pool: &'p Pool, piece: Piece) -> Self {
         Self { pool, piece }
     }
@@ -82,7 +82,7 @@ impl<'p> Buffer<'p> {
     }
 }
 
-impl Deref for Buffer<'_> {
+impl Deref for ProvidedBuffer<'_> {
     type Target = [u8];
 
     #[inline]
@@ -91,7 +91,7 @@ impl Deref for Buffer<'_> {
     }
 }
 
-impl DerefMut for Buffer<'_> {
+impl DerefMut for ProvidedBuffer<'_> {
     /// The bytes are the holder's until the drop, to decode or decrypt in place.
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
@@ -99,36 +99,36 @@ impl DerefMut for Buffer<'_> {
     }
 }
 
-impl AsRef<[u8]> for Buffer<'_> {
+impl AsRef<[u8]> for ProvidedBuffer<'_> {
     fn as_ref(&self) -> &[u8] {
         self
     }
 }
 
-impl Drop for Buffer<'_> {
+impl Drop for ProvidedBuffer<'_> {
     #[inline]
     fn drop(&mut self) {
         self.pool.end(self.piece.id);
     }
 }
 
-impl fmt::Debug for Buffer<'_> {
+impl fmt::Debug for ProvidedBuffer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buffer")
+        f.debug_struct("ProvidedBuffer")
             .field("id", &self.piece.id)
             .field("len", &self.piece.length)
             .finish_non_exhaustive()
     }
 }
 
-/// A [`Buffer`] that keeps its pool alive instead of borrowing it; made by
+/// A [`ProvidedBuffer`] that keeps its pool alive instead of borrowing it; made by
 /// [`BufRing::take_owned`](super::BufRing::take_owned).
-pub struct OwnedBuffer<'r, M: ThreadMode = AnyThread> {
+pub struct OwnedProvidedBuffer<'r, M: ThreadMode = AnyThread> {
     pool: Rc<BufRing<'r, M>>,
     piece: Piece,
 }
 
-impl<'r, M: ThreadMode> OwnedBuffer<'r, M> {
+impl<'r, M: ThreadMode> OwnedProvidedBuffer<'r, M> {
     pub(super) const fn new(pool: Rc<BufRing<'r, M>>, piece: Piece) -> Self {
         Self { pool, piece }
     }
@@ -139,7 +139,7 @@ impl<'r, M: ThreadMode> OwnedBuffer<'r, M> {
     }
 }
 
-impl<M: ThreadMode> Deref for OwnedBuffer<'_, M> {
+impl<M: ThreadMode> Deref for OwnedProvidedBuffer<'_, M> {
     type Target = [u8];
 
     #[inline]
@@ -148,29 +148,29 @@ impl<M: ThreadMode> Deref for OwnedBuffer<'_, M> {
     }
 }
 
-impl<M: ThreadMode> DerefMut for OwnedBuffer<'_, M> {
+impl<M: ThreadMode> DerefMut for OwnedProvidedBuffer<'_, M> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         self.piece.bytes_mut()
     }
 }
 
-impl<M: ThreadMode> AsRef<[u8]> for OwnedBuffer<'_, M> {
+impl<M: ThreadMode> AsRef<[u8]> for OwnedProvidedBuffer<'_, M> {
     fn as_ref(&self) -> &[u8] {
         self
     }
 }
 
-impl<M: ThreadMode> Drop for OwnedBuffer<'_, M> {
+impl<M: ThreadMode> Drop for OwnedProvidedBuffer<'_, M> {
     #[inline]
     fn drop(&mut self) {
         self.pool.pool().end(self.piece.id);
     }
 }
 
-impl<M: ThreadMode> fmt::Debug for OwnedBuffer<'_, M> {
+impl<M: ThreadMode> fmt::Debug for OwnedProvidedBuffer<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnedBuffer")
+        f.debug_struct("OwnedProvidedBuffer")
             .field("id", &self.piece.id)
             .field("len", &self.piece.length)
             .finish_non_exhaustive()
@@ -212,9 +212,9 @@ impl<'p> Bundle<'p> {
 }
 
 impl<'p> Iterator for Bundle<'p> {
-    type Item = Buffer<'p>;
+    type Item = ProvidedBuffer<'p>;
 
-    fn next(&mut self) -> Option<Buffer<'p>> {
+    fn next(&mut self) -> Option<ProvidedBuffer<'p>> {
         // A completion of zero bytes has one piece, which is empty.
         if self.left == 0 && !self.first {
             return None;
@@ -228,7 +228,7 @@ impl<'p> Iterator for Bundle<'p> {
         self.left -= length;
         // SAFETY: the buffer's bytes from `offset` on are lent to this value (1), which forgets them now.
         let piece = unsafe { self.pool.piece(id, offset, length) };
-        Some(Buffer::new(self.pool, piece))
+        Some(ProvidedBuffer::new(self.pool, piece))
     }
 }
 

@@ -33,10 +33,13 @@ pub(super) struct Ledger {
 struct Account {
     /// The value of `given` before this buffer was given.
     position: u64,
+    /// Pieces that are lent now. Those that were forgotten count for ever, and completions of no bytes bring any
+    /// number of them: a count that wraps would give a buffer away under the pieces that still live.
+    pieces: u64,
     /// Bytes that were lent since then.
     consumed: u32,
-    /// Pieces that are lent now.
-    pieces: u32,
+    /// Where the kernel's last piece began, noted when another buffer's entry took the place of this one's.
+    last_begin: u32,
     /// The buffer that was given after this one.
     next: u16,
     with_kernel: bool,
@@ -190,6 +193,24 @@ impl Ledger {
         (self.given.get() - position <= u64::from(self.count())).then_some(position as u16)
     }
 
+    /// Notes where the kernel's last piece of buffer `id` began, if it is its entry that the next buffer given takes
+    /// the place of, and nobody has told of that piece yet.
+    pub(super) fn note_last_begin(&self, id: u16, begin: impl FnOnce() -> u32) {
+        let replaced = self.given.get().checked_sub(self.count().into());
+        let account = self.account(id);
+        if account.with_kernel && replaced == Some(account.position) {
+            self.accounts[usize::from(id)].set(Account {
+                last_begin: begin(),
+                ..account
+            });
+        }
+    }
+
+    /// What was [noted](Self::note_last_begin), for a buffer without a [slot](Self::slot).
+    pub(super) fn last_begin(&self, id: u16) -> u32 {
+        self.account(id).last_begin
+    }
+
     /// The buffers that are with the kernel, and how much of each is consumed.
     pub(super) fn with_kernel(&self) -> impl Iterator<Item = (u16, u32)> + '_ {
         self.accounts
@@ -246,6 +267,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn pieces_that_were_forgotten_never_give_a_buffer_back() {
+        let ledger = Ledger::new(1, 16);
+        ledger.give(0);
+        // As after that many completions of no bytes, whose pieces were forgotten.
+        ledger.accounts[0].set(super::Account {
+            pieces: u32::MAX.into(),
+            ..ledger.account(0)
+        });
+        ledger.lend(0, 8, true);
+        ledger.lend(0, 8, false);
+        assert!(!ledger.end(0), "a piece lives");
+        assert!(!ledger.end(0), "the others were forgotten");
     }
 
     #[derive(Clone, Debug)]

@@ -17,6 +17,8 @@ mod mapping;
 mod owner;
 mod pool;
 mod raw;
+#[cfg(test)]
+mod simulated;
 
 use ring_io_sys as sys;
 
@@ -25,7 +27,7 @@ use crate::register::{RegisterError, Registrar};
 
 pub use builder::BufRingBuilder;
 pub use error::{BufRingError, TakeError};
-pub use guard::{Buffer, Bundle, Hold, OwnedBuffer, Taken};
+pub use guard::{Bundle, Hold, OwnedProvidedBuffer, ProvidedBuffer, Taken};
 pub use owner::BufRing;
 pub use raw::RawBufRing;
 

@@ -9,7 +9,7 @@ use ring_io_sys as sys;
 
 use super::builder::BufRingBuilder;
 use super::error::{BufRingError, TakeError};
-use super::guard::{Buffer, Bundle, Hold, OwnedBuffer, Taken};
+use super::guard::{Bundle, Hold, OwnedProvidedBuffer, ProvidedBuffer, Taken};
 use super::mapping::Mapping;
 use super::pool::Pool;
 use super::raw::RawBufRing;
@@ -23,11 +23,31 @@ use crate::register::{RegisterError, Registrar};
 /// A request that selects from the pool names its [`group`](Self::group) instead of an address
 /// (`IOSQE_BUFFER_SELECT` and `buf_group` in its entry), so that any number of them may wait without a
 /// buffer each. Its completion says which buffer it has filled, [`take`](Self::take) lends it as a
-/// [`Buffer`], and dropping that gives it back. `IORING_REGISTER_PBUF_RING`, Linux 5.19. See
+/// [`ProvidedBuffer`], and dropping that gives it back. `IORING_REGISTER_PBUF_RING`, Linux 5.19. See
 /// `io_uring_register_buf_ring(3)`.
 ///
-/// [`Registrar::buffer_ring`](crate::Registrar::buffer_ring) makes one. The pool belongs to one thread at a
-/// time: it may move to another one, and its guards may not.
+/// [`Registrar::buffer_ring`](crate::Registrar::buffer_ring) makes one.
+///
+/// # Threads
+///
+/// The pool belongs to one thread at a time: it may move to another one, and its guards may not. A guard's drop
+/// adds to a ring that has one producer and no lock, which is what makes it cost two stores; a guard that may end
+/// anywhere would cost all of them a lock, or come back only when the pool's thread looks, which a pool that
+/// is starved may be waiting for.
+///
+/// The *bytes* may be worked on anywhere, as the slice that a guard is: lend that to threads of a scope, or copy
+/// it for a thread that outlives the guard. Where work is spread over threads for good, give each of them a ring
+/// and a pool.
+///
+/// ```
+/// # fn decode(bytes: &mut [u8]) { bytes.reverse() }
+/// fn decode_elsewhere(mut buffer: ring_io::ProvidedBuffer<'_>) {
+///     let bytes = &mut *buffer;
+///     std::thread::scope(|scope| {
+///         scope.spawn(move || decode(bytes));
+///     });
+/// } // Here the buffer goes back, on the thread that took it.
+/// ```
 ///
 /// # The memory
 ///
@@ -43,7 +63,8 @@ use crate::register::{RegisterError, Registrar};
 /// kernel may write to it at any later time. To have it freed: reap all completions, take what they brought,
 /// and drop the pool when [`in_flight`](Self::in_flight) answers zero.
 ///
-/// A child of `fork(2)` cannot use its parent's pool. The drop there unregisters nothing and frees nothing.
+/// A child of `fork(2)` cannot use its parent's pool. The drop there unregisters nothing and frees nothing; but
+/// let no guard end there, which would write to entries that the child may not have.
 ///
 /// # Incremental consumption
 ///
@@ -251,11 +272,15 @@ impl<'r, M: ThreadMode> BufRing<'r, M> {
     ///   pool was registered under it.
     /// - On an incremental pool: completions are taken in the order in which they were reaped, and the
     ///   request's length was zero if it was `IOSQE_ASYNC` or its file cannot be polled.
+    /// - On an incremental pool of a kernel that does not set `BUF_MORE` when a file that can be polled brings zero
+    ///   bytes (Linux 6.12 and later without the correction; the 6.18 that is tested has it): such a completion is
+    ///   taken before another request consumes what is left of that buffer. Nothing tells it from the end
+    ///   of the buffer afterwards.
     #[inline]
-    pub unsafe fn take(&self, cqe: &Cqe) -> Result<Taken<Buffer<'_>>, TakeError> {
+    pub unsafe fn take(&self, cqe: &Cqe) -> Result<Taken<ProvidedBuffer<'_>>, TakeError> {
         // SAFETY: the caller's promise is the same.
         let taken = unsafe { self.pool.take(cqe) }?;
-        Ok(taken.map(|piece| Buffer::new(&self.pool, piece)))
+        Ok(taken.map(|piece| ProvidedBuffer::new(&self.pool, piece)))
     }
 
     /// [`take`](Self::take) with a buffer that holds the pool instead of borrowing it.
@@ -270,10 +295,10 @@ impl<'r, M: ThreadMode> BufRing<'r, M> {
     pub unsafe fn take_owned(
         self: &Rc<Self>,
         cqe: &Cqe,
-    ) -> Result<Taken<OwnedBuffer<'r, M>>, TakeError> {
+    ) -> Result<Taken<OwnedProvidedBuffer<'r, M>>, TakeError> {
         // SAFETY: the caller's promise is the same.
         let taken = unsafe { self.pool.take(cqe) }?;
-        Ok(taken.map(|piece| OwnedBuffer::new(Rc::clone(self), piece)))
+        Ok(taken.map(|piece| OwnedProvidedBuffer::new(Rc::clone(self), piece)))
     }
 
     /// Takes what a completion brought in any number of buffers, one behind the other: that of a request for
@@ -340,25 +365,6 @@ impl<'r, M: ThreadMode> BufRing<'r, M> {
     pub(super) const fn pool(&self) -> &Pool {
         &self.pool
     }
-
-    /// Takes back what the kernel has not picked, for good, and answers whether no request has picked any
-    /// buffer that was not taken.
-    fn is_quiet_for_good(&self) -> bool {
-        let head = || self.registrar.buf_ring_head(self.group).ok();
-        // All that the kernel has ever picked was taken.
-        let picked = self.pool.returned();
-        if head() != Some(picked) {
-            return false;
-        }
-        // A request may pick one more right now. Shown an empty ring, none can after the kernel's lock was
-        // taken once more, which the second question does; if the head has moved meanwhile, one did. (It could
-        // only come round to the same number over 65,536 picks between two system calls.)
-        self.pool.ring().retract(picked);
-        if head() != Some(picked) {
-            return false;
-        }
-        self.pool.is_traced()
-    }
 }
 
 impl<M: ThreadMode> Drop for BufRing<'_, M> {
@@ -366,7 +372,9 @@ impl<M: ThreadMode> Drop for BufRing<'_, M> {
         if process::id() != self.process {
             return;
         }
-        let quiet = self.is_quiet_for_good();
+        let quiet = self
+            .pool
+            .is_quiet_for_good(|| self.registrar.buf_ring_head(self.group).ok());
         // SAFETY: the group is this pool's (2).
         if unsafe { self.registrar.unregister_buf_ring_raw(self.group) }.is_err() {
             // Whatever the reason, the kernel may go on.

@@ -87,10 +87,30 @@ impl Pool {
         self.ledger.returned() as u16
     }
 
+    /// Takes back what the kernel has not picked, for good, and answers whether no request has picked any
+    /// buffer that was not taken.
+    ///
+    /// `head` asks the kernel how many buffers it has used up, under the lock that it picks under.
+    pub(super) fn is_quiet_for_good(&self, mut head: impl FnMut() -> Option<u16>) -> bool {
+        // All that the kernel has ever picked was taken.
+        let picked = self.returned();
+        if head() != Some(picked) {
+            return false;
+        }
+        // A request may pick one more right now. Shown an empty ring, none can after the kernel's lock was
+        // taken once more, which the second question does; if the head has moved meanwhile, one did. (It could
+        // only come round to the same number over 65,536 picks between two system calls.)
+        self.ring.retract(picked);
+        if head() != Some(picked) {
+            return false;
+        }
+        self.is_traced()
+    }
+
     /// Whether the kernel's account of each buffer that it has consumed in part is the same as this side's.
     ///
     /// Means something when nobody can pick any more.
-    pub(super) fn is_traced(&self) -> bool {
+    fn is_traced(&self) -> bool {
         if !self.incremental {
             return true;
         }
@@ -134,6 +154,15 @@ impl Pool {
 
     /// Gives a buffer to the kernel.
     fn give(&self, id: u16) {
+        if self.incremental {
+            // The entry says what a completion that is still to come will be compared with.
+            let replaced = self.ring.replaced();
+            self.ledger.note_last_begin(replaced, || {
+                let (address, _) = self.ring.left(self.ring.tail());
+                // Within the buffer.
+                address.wrapping_sub(self.start_of(replaced).as_ptr() as u64) as u32
+            });
+        }
         // SAFETY: there are as many entries as buffers, and this one is not with the kernel. Its bytes stay
         // mapped as the pool's drop says, and the ledger lends none that the kernel may write to.
         unsafe {
@@ -185,8 +214,12 @@ impl Pool {
             });
             // The last piece of a buffer does not move the address, so it says where that piece began. If this
             // is elsewhere, a request that took more than it brought, or is still at it, was there as well.
-            let begin = self.start_of(id).as_ptr() as u64 + u64::from(offset);
-            if !kept && left.is_none_or(|(address, _)| address != begin) {
+            let start = self.start_of(id).as_ptr() as u64;
+            let last_begin = match left {
+                Some((address, _)) => address,
+                None => start + u64::from(self.ledger.last_begin(id)),
+            };
+            if !kept && last_begin != start + u64::from(offset) {
                 self.untraced.set(true);
             }
         }

@@ -161,6 +161,13 @@ impl RawBufRing {
         }
     }
 
+    /// The buffer whose entry the next [`push`](Self::push) replaces; zero if there is none yet.
+    pub(super) fn replaced(&self) -> u16 {
+        let entry = self.entry(self.tail.get());
+        // SAFETY: mapped and aligned (1), and the kernel never stores to this field (2).
+        unsafe { (&raw const (*entry).bid).read() }
+    }
+
     fn entry(&self, position: u16) -> *mut sys::io_uring_buf {
         // SAFETY: the index is at most `mask` (1).
         unsafe { self.entries.as_ptr().add(usize::from(position & self.mask)) }

@@ -13,7 +13,10 @@ use crate::mode::ThreadMode;
 use crate::register::{RegisterError, Registrar};
 
 pub use clone::BufferClone;
-pub use pool::{BufferPool, PoolBuffer};
+pub use pool::{BufferPool, RegisteredBuffer};
+
+/// How many slots the kernel lets a table have.
+const SLOTS_MAX: u32 = 1 << 14;
 
 /// What leaves a slot empty.
 const NOTHING: libc::iovec = libc::iovec {
@@ -163,6 +166,10 @@ impl<M: ThreadMode> Registrar<'_, M> {
     ///
     /// [`RegisterError`]: no table is there, or the slots are not all within it.
     pub fn clear_buffers(&self, offset: u32, count: u32) -> Result<(), RegisterError> {
+        // The list that the kernel wants would be 64 GiB for the largest number.
+        if count > SLOTS_MAX {
+            return Err(RegisterError::OutsideTable { offset, count });
+        }
         let nothing = vec![NOTHING; count as usize];
         // SAFETY: no memory is named.
         unsafe { self.update_buffers(offset, &nothing) }

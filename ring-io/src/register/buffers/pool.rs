@@ -12,8 +12,8 @@ use crate::register::{RegisterError, Registrar};
 
 /// Buffers of one size that are registered with a ring and own their memory.
 ///
-/// [`take`](Self::take) hands out buffers that nobody else has; a [`PoolBuffer`] goes back when it is dropped.
-/// Requests name it by its [`index`](PoolBuffer::index). It is the ring's one table of buffers: leave the
+/// [`take`](Self::take) hands out buffers that nobody else has; a [`RegisteredBuffer`] goes back when it is dropped.
+/// Requests name it by its [`index`](RegisteredBuffer::index). It is the ring's one table of buffers: leave the
 /// registrar's own operations on buffers alone while the pool lives.
 ///
 /// # When the memory goes
@@ -21,7 +21,7 @@ use crate::register::{RegisterError, Registrar};
 /// When the pool and all its buffers are dropped, the table is unregistered and the memory is unmapped. A
 /// buffer that is forgotten keeps all of it.
 ///
-/// A buffer is lent like any other memory: who pushes a request that names it keeps the [`PoolBuffer`], and
+/// A buffer is lent like any other memory: who pushes a request that names it keeps the [`RegisteredBuffer`], and
 /// touches nothing that the request writes to, until the request's completion is reaped. The pool is kinder
 /// than the heap to who breaks that at the end: its pages are never given to anybody else while the kernel
 /// holds them pinned, so a late write of a request by index lands in pages that nobody can see.
@@ -63,7 +63,7 @@ pub struct BufferPool<'r, M: ThreadMode = AnyThread> {
 /// # Invariants
 ///
 /// 1. `pages` holds `count` buffers of `buffer_len` bytes, one behind the other.
-/// 2. A buffer's index, below `count`, is either once in `free` or in exactly one [`PoolBuffer`], or was
+/// 2. A buffer's index, below `count`, is either once in `free` or in exactly one [`RegisteredBuffer`], or was
 ///    forgotten with it.
 struct Shared<'r, M: ThreadMode> {
     registrar: Registrar<'r, M>,
@@ -127,7 +127,7 @@ impl<'r, M: ThreadMode> Registrar<'r, M> {
             })
             .collect();
         // SAFETY: the pages stay mapped until the drop below unregisters them; who pushes a request that
-        // names a buffer has its `PoolBuffer`, and vouches for the rest.
+        // names a buffer has its `RegisteredBuffer`, and vouches for the rest.
         unsafe { self.register_buffers(&buffers) }?;
         Ok(BufferPool {
             shared: Arc::new(Shared {
@@ -148,9 +148,9 @@ impl<'r, M: ThreadMode> BufferPool<'r, M> {
     ///
     /// It holds what its last user left in it. Under a lock, for some tens of instructions; to do without,
     /// take the buffers once and keep them.
-    pub fn take(&self) -> Option<PoolBuffer<'r, M>> {
+    pub fn take(&self) -> Option<RegisteredBuffer<'r, M>> {
         let index = self.shared.free().pop()?;
-        Some(PoolBuffer {
+        Some(RegisteredBuffer {
             shared: Arc::clone(&self.shared),
             index,
         })
@@ -187,14 +187,14 @@ impl<M: ThreadMode> fmt::Debug for BufferPool<'_, M> {
 ///
 /// It may be moved while a request uses it, also to other threads; its memory stays where it is. Reading or
 /// writing its bytes meanwhile, or dropping it, is up to the promise that was made when the request was pushed.
-pub struct PoolBuffer<'r, M: ThreadMode = AnyThread> {
+pub struct RegisteredBuffer<'r, M: ThreadMode = AnyThread> {
     shared: Arc<Shared<'r, M>>,
     index: u16,
 }
 
 // `len` is never 0.
 #[allow(clippy::len_without_is_empty)]
-impl<M: ThreadMode> PoolBuffer<'_, M> {
+impl<M: ThreadMode> RegisteredBuffer<'_, M> {
     /// The buffer's place in the ring's table: `buf_index` of an entry.
     pub const fn index(&self) -> u16 {
         self.index
@@ -222,7 +222,7 @@ impl<M: ThreadMode> PoolBuffer<'_, M> {
     }
 }
 
-impl<M: ThreadMode> Deref for PoolBuffer<'_, M> {
+impl<M: ThreadMode> Deref for RegisteredBuffer<'_, M> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -232,22 +232,22 @@ impl<M: ThreadMode> Deref for PoolBuffer<'_, M> {
     }
 }
 
-impl<M: ThreadMode> DerefMut for PoolBuffer<'_, M> {
+impl<M: ThreadMode> DerefMut for RegisteredBuffer<'_, M> {
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as above, and `&mut self` makes this the only reference.
         unsafe { slice::from_raw_parts_mut(self.start().as_ptr(), self.shared.buffer_len) }
     }
 }
 
-impl<M: ThreadMode> Drop for PoolBuffer<'_, M> {
+impl<M: ThreadMode> Drop for RegisteredBuffer<'_, M> {
     fn drop(&mut self) {
         self.shared.free().push(self.index);
     }
 }
 
-impl<M: ThreadMode> fmt::Debug for PoolBuffer<'_, M> {
+impl<M: ThreadMode> fmt::Debug for RegisteredBuffer<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PoolBuffer")
+        f.debug_struct("RegisteredBuffer")
             .field("index", &self.index)
             .field("len", &self.len())
             .finish_non_exhaustive()
