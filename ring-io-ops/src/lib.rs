@@ -29,6 +29,8 @@ mod destination;
 mod operation;
 pub mod ops;
 mod raw;
+#[cfg(feature = "proactor")]
+pub mod proactor;
 mod target;
 mod timespec;
 mod wide;

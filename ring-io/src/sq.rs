@@ -379,6 +379,63 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
         unsafe { self.push_batch(n, |i| &requests[i as usize]) }
     }
 
+    /// The number of the entry that the next push writes. It counts every push, modulo 2^32.
+    #[inline(always)]
+    pub const fn position(&self) -> u32 {
+        self.tail
+    }
+
+    /// Lets `change` rewrite the entry that was pushed at `position`, if the kernel has not been asked to take it;
+    /// answers whether it was called.
+    ///
+    /// The way to take a request back before it starts: the kernel has no call for that. An entry may be rewritten
+    /// from its push up to the submit that takes it. On a ring with `SQPOLL` the kernel's thread takes entries at any
+    /// time, so there that ends with [`publish`](Self::publish).
+    ///
+    /// # Safety
+    ///
+    /// As for [`push`](Self::push), for what the entry is when `change` returns. What it lent before is no longer lent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io::{Ring, Sqe};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io::is_available() { return Ok(()) }
+    /// let mut ring = Ring::new(8)?;
+    /// let (mut sq, mut cq, _) = ring.split();
+    /// let position = sq.position();
+    /// sq.push_nop(1)?;
+    /// // SAFETY: an entry that does nothing lends nothing.
+    /// let rewritten = unsafe { sq.rewrite(position, |sqe| { sqe.set_user_data(2); }) };
+    /// assert!(rewritten);
+    /// sq.submit_and_wait(1)?;
+    /// assert_eq!(cq.pop().expect("the entry's completion").user_data(), 2);
+    /// // SAFETY: as above.
+    /// assert!(!unsafe { sq.rewrite(position, |_| ()) }, "the kernel has it");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub unsafe fn rewrite(&mut self, position: u32, change: impl FnOnce(&mut S)) -> bool {
+        // The kernel reads up to the published tail when it is entered, and it is entered through this half;
+        // its polling thread does so by itself.
+        let first = if self.core().setup_flags() & sys::IORING_SETUP_SQPOLL != 0 {
+            self.published
+        } else {
+            // Acquire: as in `refreshed_limit`.
+            self.head().load(Acquire)
+        };
+        if position.wrapping_sub(first) >= self.tail.wrapping_sub(first) {
+            return false;
+        }
+        let index = position & self.mask;
+        // SAFETY: the index is at most `mask` (3), and the entry lies before `tail` and where the kernel does not
+        // look now, so it is whole, and this half's alone (2).
+        unsafe { change(&mut *self.entries.as_ptr().add(index as usize)) };
+        true
+    }
+
     /// Lets the kernel see everything that was pushed, without entering it. A sleeping `SQPOLL` thread is not
     /// woken by this, see [`needs_wakeup`](Self::needs_wakeup).
     #[doc(alias = "io_uring_flush_sq")]

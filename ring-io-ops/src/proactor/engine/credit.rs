@@ -1,0 +1,80 @@
+//! Back pressure: how many completions may still come, and who waits for one that may not be asked for yet.
+//!
+//! The completion queue has room for every completion that was ever promised, so it does not overflow. Credit comes
+//! back when a completion is reaped, not when somebody looks at the result.
+
+use std::collections::VecDeque;
+
+use super::slots::Key;
+
+/// The account.
+#[derive(Debug)]
+pub(crate) struct Credit {
+    /// How many completions may be in flight.
+    capacity: u32,
+    /// How many can come, or are put aside for operations that may start.
+    in_flight: u32,
+    /// Who waits, the first first, with what it needs. Keys of those that gave up lie in between.
+    waiting: VecDeque<(Key, u32)>,
+}
+
+impl Credit {
+    pub(super) const fn new(capacity: u32) -> Self {
+        Self {
+            capacity,
+            in_flight: 0,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    pub(crate) const fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    pub(crate) const fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// Takes credit for `n` completions, unless somebody waits for some already: newcomers do not overtake.
+    #[inline(always)]
+    pub(super) fn take(&mut self, n: u32) -> bool {
+        let sum = self.in_flight + n;
+        if sum > self.capacity || !self.waiting.is_empty() {
+            return false;
+        }
+        self.in_flight = sum;
+        true
+    }
+
+    /// One completion came that was the last one of its credit, or `n` will not come.
+    #[inline(always)]
+    pub(super) fn give_back(&mut self, n: u32) {
+        debug_assert!(self.in_flight >= n, "credit given back twice");
+        self.in_flight -= n;
+    }
+
+    #[inline(always)]
+    pub(super) fn somebody_waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    pub(super) fn wait(&mut self, key: Key, n: u32) {
+        self.waiting.push_back((key, n));
+    }
+
+    /// Puts credit aside for the first who waits, if there is enough, and takes it off the list.
+    pub(super) fn grant(&mut self, is_alive: impl Fn(Key) -> bool) -> Option<Key> {
+        loop {
+            let &(key, n) = self.waiting.front()?;
+            if is_alive(key) {
+                if self.in_flight + n > self.capacity {
+                    return None;
+                }
+                self.in_flight += n;
+                self.waiting.pop_front();
+                return Some(key);
+            }
+            self.waiting.pop_front();
+        }
+    }
+}

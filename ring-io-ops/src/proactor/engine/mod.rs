@@ -1,0 +1,868 @@
+//! The engine of a proactor for one thread: the ring, the table of operations, the credit, the timers.
+//!
+//! Nothing here polls a future, calls a waker of somebody else's, or drops what a user lent: such things are collected
+//! as [`Aftermath`] and done by the caller, when it has no reference to the engine any more.
+
+mod counters;
+mod credit;
+#[cfg(test)]
+pub(crate) mod faults;
+mod policy;
+mod port;
+mod slots;
+mod streams;
+mod timers;
+
+use std::collections::{HashMap, VecDeque};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use ring_io::{Cqe, EnterError, SetupError, Sqe};
+
+pub use counters::Counters;
+pub(crate) use credit::Credit;
+pub use policy::Batching;
+pub(crate) use port::{Port, PortSettings, wait_of};
+pub(crate) use slots::{Key, State};
+pub(crate) use timers::{TimerKey, Timers};
+
+use super::error::OpError;
+use super::executor::Tasks;
+use super::executor::waker::TaskId;
+use super::owned::Completion;
+use crate::{AsyncCancel, CancelMatch, Operation};
+use slots::Slots;
+use streams::Streams;
+
+/// User data from here on names no slot.
+const INTERNAL: u32 = u32::MAX - 7;
+
+/// The user data of the completion that ends a wait because somebody rang.
+pub(crate) const RUNG: u64 = INTERNAL as u64;
+/// The user data of cancel requests whose outcome nobody asked for.
+const CANCEL: u64 = INTERNAL as u64 + 1;
+/// The user data of closes that nobody awaits.
+const CLOSE: u64 = INTERNAL as u64 + 2;
+
+/// Completions that may be outstanding beside those that credit is for: cancel requests and closes.
+const RESERVE: u32 = 32;
+
+/// What a completion queue of the kernel's greatest size leaves beside the reserve.
+const MAX_IN_FLIGHT: u32 = 65536 - RESERVE;
+const MAX_SQ_ENTRIES: u32 = 32768;
+
+/// How many completions an operation brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One, and one credit.
+    Single,
+    /// Any number; the last one without the flag `MORE`.
+    Multishot {
+        /// It is stopped when so many were brought that nobody took.
+        unread_max: u32,
+    },
+}
+
+impl Kind {
+    #[inline(always)]
+    const fn state(self) -> State {
+        match self {
+            Self::Single => State::Waiting,
+            Self::Multishot { .. } => State::Multishot,
+        }
+    }
+}
+
+/// What a future left behind that was dropped: it owns what the kernel still uses.
+pub(crate) trait Orphan {
+    /// A completion came: cleans up behind it. After the last one the value is dropped.
+    fn complete(&mut self, completion: Completion);
+}
+
+/// What has to be done when the engine is not borrowed any more.
+#[derive(Default)]
+pub(crate) struct Aftermath {
+    /// Wakers to call that are not the own executor's.
+    pub(crate) wakers: Vec<Waker>,
+    /// Wakers that are not needed any more.
+    pub(crate) unused: Vec<Waker>,
+    /// Completions of orphans, and whether each is the last.
+    pub(crate) orphans: Vec<(OrphanId, Completion, bool)>,
+    /// Somebody rang: the executor's inbox has something.
+    pub(crate) rung: bool,
+}
+
+/// Names an orphan: never the same number twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OrphanId(u64);
+
+/// How far an operation got when it was started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Started {
+    /// The submission queue has its entry, or it waits for others to complete.
+    Pending(Key),
+    /// It never will be pushed.
+    Refused(OpError),
+}
+
+/// How an operation stands that was started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Progress {
+    /// Nothing new, and whoever polls is the one to be woken.
+    Pending,
+    /// As `Pending`, but somebody else is to be woken so far.
+    OtherWaker,
+    /// It may be pushed now.
+    Granted,
+    /// It is over, and its slot is given back.
+    Done(Completion),
+}
+
+/// How a multishot operation stands that was started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum StreamProgress {
+    /// As [`Progress::Pending`].
+    Pending,
+    /// As [`Progress::OtherWaker`].
+    OtherWaker,
+    /// As [`Progress::Granted`].
+    Granted,
+    /// A completion.
+    Item(Completion),
+    /// The last completion; the slot is given back.
+    Last(Completion),
+    /// It was stopped because too many were unread, and all were taken; the slot is given back.
+    Paused,
+}
+
+/// What to do with what a dropped future owned.
+#[derive(Debug)]
+pub(crate) enum Abandoned {
+    /// The kernel never had it and never will: drop it.
+    Unused,
+    /// It ended: clean up behind these completions, then drop it.
+    Over(VecDeque<Completion>),
+    /// The kernel has it: hand it over with [`Engine::adopt`].
+    InFlight(OrphanId),
+}
+
+/// # Invariants
+///
+/// 1. A slot that is `Waiting`, `Orphan` or `Multishot` belongs to an entry that was pushed and whose terminal
+///    completion was not reaped; no other slot does.
+/// 2. `credit` counts what those slots, and the `Granted` ones, took.
+/// 3. What an `Orphan` of an entry that the kernel may have taken owned is in `orphans` from its adoption until its
+///    last completion.
+pub(crate) struct Engine {
+    port: Port,
+    slots: Slots,
+    credit: Credit,
+    streams: Streams,
+    orphans: HashMap<OrphanId, Box<dyn Orphan>>,
+    next_orphan: u64,
+    aftermath: Aftermath,
+    /// Whether anything of the aftermath is not empty.
+    has_aftermath: bool,
+    /// Entries of the engine's own that were pushed and have not completed, at most [`RESERVE`].
+    reserved: u32,
+    /// Entries of its own for which there was no room.
+    deferred: VecDeque<Sqe>,
+    /// Operations that have credit and found the submission queue full although it was submitted.
+    stuck: Vec<Key>,
+    /// Multishot operations with too many unread completions.
+    to_pause: Vec<Key>,
+    /// The position of the submission queue at the last submit.
+    submitted_to: u32,
+    pub(crate) timers: Timers,
+    batching: Batching,
+    counters: Counters,
+    closed: bool,
+}
+
+impl Engine {
+    /// An engine that lets `in_flight` completions be in flight.
+    pub(crate) fn new(in_flight: u32, batching: Batching) -> Result<Self, SetupError> {
+        let in_flight = in_flight.clamp(1, MAX_IN_FLIGHT);
+        let room = (in_flight + RESERVE).next_power_of_two();
+        let port = Port::new(PortSettings {
+            sq_entries: room.min(MAX_SQ_ENTRIES),
+            cq_entries: room,
+        })?;
+        // The kernel may have given less, where a limit of its own is lower.
+        let in_flight = in_flight.min(port.cq_entries().saturating_sub(RESERVE).max(1));
+        Ok(Self {
+            submitted_to: port.position(),
+            port,
+            slots: Slots::with_capacity(in_flight as usize),
+            credit: Credit::new(in_flight),
+            streams: Streams::default(),
+            orphans: HashMap::new(),
+            next_orphan: 1,
+            aftermath: Aftermath::default(),
+            has_aftermath: false,
+            reserved: 0,
+            deferred: VecDeque::new(),
+            stuck: Vec::new(),
+            to_pause: Vec::new(),
+            timers: Timers::default(),
+            batching,
+            counters: Counters::default(),
+            closed: false,
+        })
+    }
+
+    pub(crate) const fn port(&self) -> &Port {
+        &self.port
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn port_mut(&mut self) -> &mut Port {
+        &mut self.port
+    }
+
+    pub(crate) const fn credit(&self) -> &Credit {
+        &self.credit
+    }
+
+    pub(crate) const fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    pub(crate) const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    #[inline(always)]
+    pub(crate) const fn batching(&self) -> Batching {
+        self.batching
+    }
+
+    /// Nothing is started any more; what is in flight goes on.
+    pub(crate) const fn close(&mut self) {
+        self.closed = true;
+    }
+
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// What to do now that the engine is not borrowed; nothing in most cases.
+    #[inline(always)]
+    pub(crate) fn take_aftermath(&mut self) -> Option<Aftermath> {
+        if !self.has_aftermath {
+            return None;
+        }
+        self.has_aftermath = false;
+        Some(std::mem::take(&mut self.aftermath))
+    }
+
+    // Starting.
+
+    /// Pushes an entry that brings `credit` completions at most, or lets it wait for its turn.
+    ///
+    /// # Safety
+    ///
+    /// What `sqe` lends stays valid until the operation is over, or is handed over when it is abandoned.
+    #[inline(always)]
+    pub(crate) unsafe fn start(&mut self, mut sqe: Sqe, credit: u32, kind: Kind, waker: Waker) -> Started {
+        if self.closed || !self.credit.take(credit) {
+            return self.queue(credit, waker);
+        }
+        let position = self.port.position();
+        let (key, slot) = self.slots.take(kind.state(), waker);
+        slot.link = position;
+        match kind {
+            Kind::Single => {}
+            Kind::Multishot { unread_max } => {
+                slot.result = self.streams.open(credit, unread_max);
+            }
+        }
+        sqe.set_user_data(key.user_data());
+        // SAFETY: the caller vouches for the entry.
+        if unsafe { self.port.push(sqe) } {
+            if position.wrapping_sub(self.submitted_to) >= self.batching.submit_at {
+                self.submit_early();
+            }
+        } else {
+            // SAFETY: as above.
+            unsafe { self.push_into_full(key, sqe, kind, credit) };
+        }
+        Started::Pending(key)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn queue(&mut self, credit: u32, waker: Waker) -> Started {
+        let refusal = if self.closed {
+            Some(OpError::Closed)
+        } else if credit > self.credit.capacity() {
+            Some(OpError::TooLarge {
+                needed: credit,
+                capacity: self.credit.capacity(),
+            })
+        } else {
+            None
+        };
+        if let Some(error) = refusal {
+            self.drop_later(Some(waker));
+            return Started::Refused(error);
+        }
+        self.counters.credit_waits += 1;
+        let (key, slot) = self.slots.take(State::Queued, waker);
+        slot.result = credit as i32;
+        self.credit.wait(key, credit);
+        Started::Pending(key)
+    }
+
+    /// Pushes an entry whose credit was granted.
+    ///
+    /// # Safety
+    ///
+    /// As for [`start`](Self::start).
+    pub(crate) unsafe fn start_granted(&mut self, key: Key, mut sqe: Sqe, kind: Kind) -> Started {
+        let credit = self.slots.of(key).result as u32;
+        if self.closed {
+            self.credit.give_back(credit);
+            let waker = self.slots.give_back(key.index());
+            self.drop_later(waker);
+            return Started::Refused(OpError::Closed);
+        }
+        let position = self.port.position();
+        let (key, slot) = self.slots.restate(key, kind.state());
+        slot.link = position;
+        if let Kind::Multishot { unread_max } = kind {
+            slot.result = self.streams.open(credit, unread_max);
+        }
+        sqe.set_user_data(key.user_data());
+        // SAFETY: the caller vouches for the entry.
+        if !unsafe { self.port.push(sqe) } {
+            // SAFETY: as above.
+            unsafe { self.push_into_full(key, sqe, kind, credit) };
+        }
+        Started::Pending(key)
+    }
+
+    /// Makes room in the submission queue by submitting. If the kernel takes nothing now, the operation keeps its
+    /// credit and is tried again after the next wait.
+    ///
+    /// # Safety
+    ///
+    /// As for [`start`](Self::start).
+    #[cold]
+    #[inline(never)]
+    unsafe fn push_into_full(&mut self, key: Key, sqe: Sqe, kind: Kind, credit: u32) {
+        self.submit_early();
+        let position = self.port.position();
+        // SAFETY: the caller vouches for the entry.
+        if unsafe { self.port.push(sqe) } {
+            self.slots.of(key).link = position;
+            return;
+        }
+        let slot = self.slots.of(key);
+        if let Kind::Multishot { .. } = kind {
+            self.streams.close(slot.result);
+        }
+        slot.result = credit as i32;
+        slot.set_state(State::Granted);
+        self.stuck.push(key);
+    }
+
+    // Looking.
+
+    /// How the operation stands; gives its slot back when it is over.
+    #[inline(always)]
+    pub(crate) fn look(&mut self, key: Key, waker: &Waker) -> Progress {
+        let slot = self.slots.of(key);
+        match slot.state() {
+            State::Done => {
+                let completion = Completion::from_kernel(slot.result, slot.flags);
+                // Its waker was taken to be woken.
+                self.slots.give_back(key.index());
+                Progress::Done(completion)
+            }
+            State::Granted => Progress::Granted,
+            _ if slot.waker.as_ref().is_some_and(|old| old.will_wake(waker)) => Progress::Pending,
+            _ => Progress::OtherWaker,
+        }
+    }
+
+    /// How a multishot operation stands: the completions come first, one a look. When the last was taken, or it was
+    /// stopped and all were taken, its slot is given back.
+    #[inline(always)]
+    pub(crate) fn look_multishot(&mut self, key: Key, waker: &Waker) -> StreamProgress {
+        let slot = self.slots.of(key);
+        let state = slot.state();
+        if let State::Multishot | State::Ended = state {
+            let completion = self.streams.pop(slot.result);
+            let last = state == State::Ended && self.streams.is_empty(slot.result);
+            if last {
+                self.streams.close(slot.result);
+                let waker = self.slots.give_back(key.index());
+                self.drop_later(waker);
+            }
+            match completion {
+                Some(completion) if last => return StreamProgress::Last(completion),
+                Some(completion) => return StreamProgress::Item(completion),
+                None if last => return StreamProgress::Paused,
+                None => {}
+            }
+        }
+        let slot = self.slots.of(key);
+        match state {
+            State::Granted => StreamProgress::Granted,
+            _ if slot.waker.as_ref().is_some_and(|old| old.will_wake(waker)) => StreamProgress::Pending,
+            _ => StreamProgress::OtherWaker,
+        }
+    }
+
+    /// Whom the operation wakes from now on.
+    pub(crate) fn set_waker(&mut self, key: Key, waker: Waker) {
+        let old = self.slots.of(key).waker.replace(waker);
+        self.drop_later(old);
+    }
+
+    // Ending.
+
+    /// Asks the kernel to cancel an operation; its completion tells what came of it.
+    pub(crate) fn cancel(&mut self, key: Key) {
+        if let State::Waiting | State::Multishot = self.slots.of(key).state() {
+            self.counters.cancels += 1;
+            self.push_internal(cancel_of(key).to_sqe(), CANCEL);
+        }
+    }
+
+    /// The future of an operation is dropped: what becomes of what it owned.
+    pub(crate) fn abandon(&mut self, key: Key, tasks: &Tasks) -> Abandoned {
+        let index = key.index();
+        let slot = self.slots.of(key);
+        let (state, link, value) = (slot.state(), slot.link, slot.result);
+        let abandoned = match state {
+            State::Queued => Abandoned::Unused,
+            State::Granted => {
+                self.credit.give_back(value as u32);
+                self.grant(tasks);
+                Abandoned::Unused
+            }
+            State::Done => {
+                let completion = Completion::from_kernel(value, self.slots.of(key).flags);
+                Abandoned::Over(VecDeque::from([completion]))
+            }
+            State::Ended => Abandoned::Over(self.streams.close(value)),
+            State::Waiting | State::Multishot => {
+                self.counters.orphans += 1;
+                if state == State::Multishot && self.streams.len(value) > 0 {
+                    // What came already is cleaned up with what comes.
+                    return self.orphan(key, true);
+                }
+                if self.port.take_back(link, key.user_data()) {
+                    // The entry completes as one that does nothing, and lends nothing.
+                    self.orphan(key, false);
+                    return Abandoned::Unused;
+                }
+                return self.orphan(key, true);
+            }
+            State::Free | State::Orphan => unreachable!("a future was dropped twice"),
+        };
+        let waker = self.slots.give_back(index);
+        self.drop_later(waker);
+        abandoned
+    }
+
+    fn orphan(&mut self, key: Key, owns: bool) -> Abandoned {
+        let slot = self.slots.of(key);
+        let multishot = slot.state() == State::Multishot;
+        let stream = slot.result;
+        let id = if owns { self.next_orphan } else { 0 };
+        let waker = slot.waker.take();
+        let slot = self.slots.of(key);
+        (slot.result, slot.flags) = (id as i32, (id >> 32) as u32);
+        slot.set_state(State::Orphan);
+        let mut credit = 1;
+        if multishot {
+            credit = self.streams.credit(stream);
+            for completion in self.streams.close(stream) {
+                self.aftermath.orphans.push((OrphanId(id), completion, false));
+                self.has_aftermath = true;
+            }
+        }
+        self.slots.of(key).link = credit;
+        self.drop_later(waker);
+        if owns {
+            self.next_orphan += 1;
+            self.counters.cancels += 1;
+            self.push_internal(cancel_of(key).to_sqe(), CANCEL);
+        }
+        Abandoned::InFlight(OrphanId(id))
+    }
+
+    /// Takes over what an operation that is in flight owns.
+    pub(crate) fn adopt(&mut self, id: OrphanId, orphan: Box<dyn Orphan>) {
+        self.orphans.insert(id, orphan);
+    }
+
+    /// An orphan to tell of a completion, which is not with the engine meanwhile.
+    pub(crate) fn lend_orphan(&mut self, id: OrphanId) -> Option<Box<dyn Orphan>> {
+        self.orphans.remove(&id)
+    }
+
+    /// How many completions are to come.
+    pub(crate) fn outstanding(&self) -> u32 {
+        self.credit.in_flight() + self.reserved + self.deferred.len() as u32
+    }
+
+    /// Leaks what orphans own: the kernel was not seen to be done with it.
+    pub(crate) fn leak_orphans(&mut self) {
+        for (_, orphan) in self.orphans.drain() {
+            std::mem::forget(orphan);
+        }
+    }
+
+    /// Closes a descriptor behind everything that was pushed, so that no entry acts on whatever gets its number next.
+    pub(crate) fn close_fd(&mut self, fd: std::os::fd::OwnedFd) {
+        use std::os::fd::IntoRawFd;
+        if self.closed && self.port.prepared() == 0 {
+            drop(fd);
+            return;
+        }
+        self.push_internal(crate::Close::new(crate::Fd(fd.into_raw_fd())).to_sqe(), CLOSE);
+    }
+
+    /// Asks the kernel to cancel everything.
+    pub(crate) fn cancel_all(&mut self) {
+        self.counters.cancels += 1;
+        self.push_internal(crate::AsyncCancelAll::any().to_sqe(), CANCEL);
+    }
+
+    /// Pushes an entry of the engine's own, in the order of these calls, when there is room.
+    fn push_internal(&mut self, mut sqe: Sqe, user_data: u64) {
+        sqe.set_user_data(user_data);
+        self.deferred.push_back(sqe);
+        self.push_deferred();
+    }
+
+    fn push_deferred(&mut self) {
+        while self.reserved < RESERVE
+            && let Some(&sqe) = self.deferred.front()
+        {
+            // SAFETY: such an entry names no memory, and the descriptor that it may close is the engine's.
+            if !unsafe { self.port.push(sqe) } {
+                break;
+            }
+            self.reserved += 1;
+            self.deferred.pop_front();
+        }
+    }
+
+    fn drop_later(&mut self, waker: Option<Waker>) {
+        // Dropping one of our own does nothing.
+        if let Some(waker) = waker
+            && TaskId::of(&waker).is_none()
+        {
+            self.aftermath.unused.push(waker);
+            self.has_aftermath = true;
+        }
+    }
+
+    // Entering.
+
+    /// Hands the kernel what is prepared, outside the usual rhythm. What it does not take is tried again later.
+    #[cold]
+    #[inline(never)]
+    fn submit_early(&mut self) {
+        self.counters.enters += 1;
+        if let Ok(n) = self.port.submit() {
+            self.counters.submitted += u64::from(n);
+        }
+        self.submitted_to = self.port.position();
+    }
+
+    /// Submits what is prepared and reaps what is there, without waiting.
+    pub(crate) fn turn(&mut self, tasks: &Tasks) -> Result<(), EnterError> {
+        self.push_deferred();
+        if self.port.prepared() != 0 || self.port.needs_flush() {
+            let result = self.port.submit();
+            self.entered(result)?;
+        }
+        self.reap(tasks);
+        self.fire_timers(tasks);
+        Ok(())
+    }
+
+    /// Submits what is prepared and waits, for `limit` at most, until something has happened; then reaps.
+    #[inline(always)]
+    pub(crate) fn wait(&mut self, tasks: &Tasks, limit: Option<Duration>) -> Result<(), EnterError> {
+        if !self.deferred.is_empty() {
+            self.push_deferred();
+        }
+        let result = if limit.is_none() && self.timers.is_empty() && self.batching.wait_for == 1 {
+            self.port.submit_and_wait(1)
+        } else {
+            self.wait_rare(limit)
+        };
+        self.entered(result)?;
+        self.reap(tasks);
+        if !self.timers.is_empty() {
+            self.fire_timers(tasks);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_rare(&mut self, limit: Option<Duration>) -> Result<u32, EnterError> {
+        let until_timer = self
+            .timers
+            .next()
+            .map(|at| at.saturating_duration_since(Instant::now()));
+        let limit = match (limit, until_timer) {
+            (Some(limit), Some(timer)) => Some(limit.min(timer)),
+            (limit, timer) => limit.or(timer),
+        };
+        if limit == Some(Duration::ZERO) {
+            return self.port.submit();
+        }
+        let n = self.batching.wait_for.min(self.credit.in_flight().max(1));
+        let min_wait = if n > 1 { self.batching.min_wait } else { Duration::ZERO };
+        self.port.submit_and_wait_with(&wait_of(n, min_wait, limit))
+    }
+
+    #[inline(always)]
+    fn entered(&mut self, result: Result<u32, EnterError>) -> Result<(), EnterError> {
+        self.counters.enters += 1;
+        self.submitted_to = self.port.position();
+        match result {
+            Ok(n) => {
+                self.counters.submitted += u64::from(n);
+                Ok(())
+            }
+            Err(error) => self.not_entered(error),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn not_entered(&mut self, error: EnterError) -> Result<(), EnterError> {
+        match error {
+            // The kernel has no room for more: what is there is reaped, and the entries stay where they are. If
+            // nothing is there, something in flight will come; the short wait keeps the loop from spinning.
+            EnterError::Again | EnterError::Busy => {
+                if !self.port.is_ready() {
+                    self.port.pause(Duration::from_millis(1));
+                }
+                Ok(())
+            }
+            // A completion is lost for good: whoever waits for it waits for ever, and the others go on.
+            EnterError::CompletionLost => Ok(()),
+            error => Err(error),
+        }
+    }
+
+    /// Takes every completion that is there.
+    #[inline(always)]
+    pub(crate) fn reap(&mut self, tasks: &Tasks) {
+        self.reap_once(tasks);
+        if self.port.has_overflow() {
+            self.reap_overflow(tasks);
+        }
+        if !self.stuck.is_empty() {
+            self.retry_stuck(tasks);
+        }
+    }
+
+    #[inline(always)]
+    fn reap_once(&mut self, tasks: &Tasks) {
+        // Two parts of the engine are borrowed at once, so the port steps aside.
+        let Self {
+            port,
+            slots,
+            credit,
+            streams,
+            aftermath,
+            has_aftermath,
+            reserved,
+            to_pause,
+            counters,
+            ..
+        } = self;
+        let n = port.reap(|cqe| {
+            let key = Key::from_user_data(cqe.user_data());
+            if let Some(slot) = slots.get_mut(key.index())
+                && slot.awaits(key)
+            {
+                slot.set_state(State::Done);
+                (slot.result, slot.flags) = (cqe.raw_result(), cqe.flags().bits());
+                credit.give_back(1);
+                if let Some(waker) = slot.waker.take() {
+                    wake(waker, tasks, aftermath, has_aftermath);
+                }
+            } else {
+                let rare = Rare {
+                    slots,
+                    credit,
+                    streams,
+                    aftermath,
+                    has_aftermath,
+                    reserved,
+                    to_pause,
+                };
+                rare.complete(key, cqe, tasks);
+            }
+        });
+        counters.reaped += u64::from(n);
+        if self.credit.somebody_waits() {
+            self.grant(tasks);
+        }
+        if !self.to_pause.is_empty() {
+            self.pause_streams();
+        }
+    }
+
+    /// Stops multishot operations that nobody reads. They are armed anew when somebody does.
+    #[cold]
+    #[inline(never)]
+    fn pause_streams(&mut self) {
+        for key in std::mem::take(&mut self.to_pause) {
+            self.cancel(key);
+        }
+    }
+
+    /// The kernel keeps completions outside the queue: brings them in until none is left.
+    #[cold]
+    #[inline(never)]
+    fn reap_overflow(&mut self, tasks: &Tasks) {
+        while self.port.has_overflow() {
+            self.counters.overflows += 1;
+            self.counters.enters += 1;
+            if self.port.flush().is_err() {
+                return;
+            }
+            self.reap_once(tasks);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn retry_stuck(&mut self, tasks: &Tasks) {
+        for key in std::mem::take(&mut self.stuck) {
+            // It may have given up, and its slot may be somebody else's: then that one is polled once too often.
+            if let Some(slot) = self.slots.get_mut(key.index())
+                && let Some(waker) = slot.waker.take()
+            {
+                wake(waker, tasks, &mut self.aftermath, &mut self.has_aftermath);
+            }
+        }
+    }
+
+    /// Puts credit aside for those who wait for it, as far as it goes.
+    #[cold]
+    #[inline(never)]
+    fn grant(&mut self, tasks: &Tasks) {
+        let slots = &mut self.slots;
+        while let Some(key) = self.credit.grant(|key| slots.is_queued(key)) {
+            let slot = slots.of(key);
+            slot.set_state(State::Granted);
+            if let Some(waker) = slot.waker.take() {
+                wake(waker, tasks, &mut self.aftermath, &mut self.has_aftermath);
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fire_timers(&mut self, tasks: &Tasks) {
+        if self.timers.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(waker) = self.timers.pop_due(now) {
+            wake(waker, tasks, &mut self.aftermath, &mut self.has_aftermath);
+        }
+    }
+}
+
+fn cancel_of(key: Key) -> AsyncCancel {
+    AsyncCancel::new(CancelMatch::user_data(key.user_data()))
+}
+
+/// Wakes a task of the own executor at once, anybody else later.
+#[inline(always)]
+fn wake(waker: Waker, tasks: &Tasks, aftermath: &mut Aftermath, has_aftermath: &mut bool) {
+    match TaskId::of(&waker) {
+        Some(id) if tasks.owns(id) => {
+            tasks.wake(id);
+            // Dropping it would do nothing, by way of a call.
+            std::mem::forget(waker);
+        }
+        _ => {
+            aftermath.wakers.push(waker);
+            *has_aftermath = true;
+        }
+    }
+}
+
+/// What a completion that is not the only one of its operation may touch.
+struct Rare<'e> {
+    slots: &'e mut Slots,
+    credit: &'e mut Credit,
+    streams: &'e mut Streams,
+    aftermath: &'e mut Aftermath,
+    has_aftermath: &'e mut bool,
+    reserved: &'e mut u32,
+    to_pause: &'e mut Vec<Key>,
+}
+
+impl Rare<'_> {
+    #[inline(never)]
+    fn complete(self, key: Key, cqe: &Cqe, tasks: &Tasks) {
+        let completion = Completion::from_kernel(cqe.raw_result(), cqe.flags().bits());
+        let last = !completion.flags.contains(ring_io::CqeFlags::MORE);
+        match cqe.user_data() {
+            RUNG => {
+                self.aftermath.rung = true;
+                *self.has_aftermath = true;
+                return;
+            }
+            CANCEL | CLOSE => {
+                *self.reserved -= 1;
+                return;
+            }
+            _ => {}
+        }
+        let Some(slot) = self.slots.get_mut(key.index()) else {
+            return;
+        };
+        // A message of a stranger, or a completion that comes twice, which no kernel is known to send.
+        if !slot.is_of(key) {
+            return;
+        }
+        match slot.state() {
+            State::Multishot => {
+                if last {
+                    slot.set_state(State::Ended);
+                    self.credit.give_back(self.streams.credit(slot.result));
+                }
+                let stopped = last
+                    && self.streams.is_paused(slot.result)
+                    && completion.result == Err(OpError::Kernel(ring_io::Errno::from_raw(libc::ECANCELED)));
+                if !stopped && self.streams.push(slot.result, completion) && !last {
+                    self.to_pause.push(key);
+                }
+                if let Some(waker) = slot.waker.take() {
+                    wake(waker, tasks, self.aftermath, self.has_aftermath);
+                }
+            }
+            State::Orphan => {
+                let id = slot.result as u32 as u64 | (slot.flags as u64) << 32;
+                if id != 0 {
+                    self.aftermath.orphans.push((OrphanId(id), completion, last));
+                    *self.has_aftermath = true;
+                }
+                if last {
+                    self.credit.give_back(slot.link);
+                    self.slots.give_back(key.index());
+                }
+            }
+            _ => {}
+        }
+    }
+}

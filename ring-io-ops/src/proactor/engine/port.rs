@@ -1,0 +1,231 @@
+//! The driver's way to its ring: push, submit, wait, reap.
+//!
+//! Everything the engine asks of the kernel passes here, so a test that wants a kernel which refuses, shortens or
+//! reorders puts itself between.
+
+use std::time::Duration;
+
+use ring_io::{
+    CompletionQueue, Cqe, EnterError, OneThread, Ring, SetupError, Sqe, SubmissionQueue, Wait,
+};
+
+/// What a ring for the engine is made with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PortSettings {
+    /// Entries of the submission queue.
+    pub(crate) sq_entries: u32,
+    /// Entries of the completion queue.
+    pub(crate) cq_entries: u32,
+}
+
+/// One ring, its halves kept for the whole life.
+#[derive(Debug)]
+pub(crate) struct Port {
+    sq: SubmissionQueue<'static, Sqe, OneThread>,
+    cq: CompletionQueue<'static, Cqe, OneThread>,
+    fd: std::os::fd::RawFd,
+    #[cfg(test)]
+    pub(crate) faults: Option<Box<dyn super::faults::Faults>>,
+}
+
+impl Port {
+    /// The best ring that this kernel has for one thread: `SINGLE_ISSUER`, `DEFER_TASKRUN`, `NO_SQARRAY` and a
+    /// registered descriptor where it knows them.
+    pub(crate) fn new(settings: PortSettings) -> Result<Self, SetupError> {
+        let sized = || {
+            Ring::builder(settings.sq_entries)
+                .cq_entries(settings.cq_entries)
+                .clamp()
+        };
+        // Each flag is tried, not derived from a version: a filter may refuse what the kernel knows.
+        let mut ring = match sized()
+            .submit_all()
+            .single_issuer()
+            .defer_taskrun()
+            .taskrun_flag()
+            .no_sqarray()
+            .build()
+        {
+            Err(SetupError::UnknownFlags(_)) => match sized()
+                .submit_all()
+                .single_issuer()
+                .defer_taskrun()
+                .taskrun_flag()
+                .build()
+            {
+                Err(SetupError::UnknownFlags(_)) => sized().build()?.into_one_thread(),
+                other => other?,
+            },
+            other => other?,
+        };
+        // A kernel or a filter that refuses this costs a table lookup per call, nothing else.
+        let _ = ring.register_ring_fd();
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&ring);
+        let (sq, cq, _) = ring.into_split();
+        Ok(Self {
+            sq,
+            cq,
+            fd,
+            #[cfg(test)]
+            faults: None,
+        })
+    }
+
+    /// The ring's descriptor: readable when completions wait.
+    pub(crate) const fn raw_fd(&self) -> std::os::fd::RawFd {
+        self.fd
+    }
+
+    pub(crate) const fn sq_entries(&self) -> u32 {
+        self.sq.capacity()
+    }
+
+    pub(crate) const fn cq_entries(&self) -> u32 {
+        self.cq.capacity()
+    }
+
+    /// Where the next entry goes, for [`rewrite`](Self::rewrite).
+    #[inline(always)]
+    pub(crate) const fn position(&self) -> u32 {
+        self.sq.position()
+    }
+
+    /// How many entries the kernel has not taken.
+    #[inline(always)]
+    pub(crate) fn prepared(&self) -> u32 {
+        self.sq.prepared()
+    }
+
+    pub(crate) fn space_left(&self) -> u32 {
+        self.sq.space_left()
+    }
+
+    /// Pushes an entry; `false` when the queue is full.
+    ///
+    /// # Safety
+    ///
+    /// As for [`SubmissionQueue::push`].
+    #[inline(always)]
+    pub(crate) unsafe fn push(&mut self, sqe: Sqe) -> bool {
+        #[cfg(test)]
+        let sqe = match &mut self.faults {
+            Some(faults) => faults.push(sqe),
+            None => sqe,
+        };
+        // SAFETY: the caller vouches for the entry.
+        unsafe { self.sq.push(sqe) }.is_ok()
+    }
+
+    /// Turns an entry that the kernel has not seen into one that does nothing and completes.
+    pub(crate) fn take_back(&mut self, position: u32, user_data: u64) -> bool {
+        let mut ours = false;
+        // SAFETY: the entry keeps its link to the next, and lends nothing any more.
+        unsafe {
+            self.sq.rewrite(position, |sqe| {
+                // Positions repeat after 2^32 pushes; user data does not while its operation is in flight.
+                if sqe.user_data() == user_data {
+                    ours = true;
+                    let links = sqe.flags()
+                        & (ring_io::SqeFlags::IO_LINK | ring_io::SqeFlags::IO_HARDLINK);
+                    *sqe = Sqe::new();
+                    sqe.set_flags(links).set_user_data(user_data);
+                }
+            });
+        }
+        ours
+    }
+
+    /// Hands the kernel what was pushed. Fewer than all may be taken: see [`prepared`](Self::prepared).
+    pub(crate) fn submit(&mut self) -> Result<u32, EnterError> {
+        #[cfg(test)]
+        if let Some(error) = self.faults.as_mut().and_then(|faults| faults.enter()) {
+            return Err(error);
+        }
+        self.sq.submit().map(|submitted| submitted.count())
+    }
+
+    /// The same, and waits for `wait_for` completions without end.
+    #[inline(always)]
+    pub(crate) fn submit_and_wait(&mut self, wait_for: u32) -> Result<u32, EnterError> {
+        #[cfg(test)]
+        if let Some(error) = self.faults.as_mut().and_then(|faults| faults.enter()) {
+            return Err(error);
+        }
+        self.sq
+            .submit_and_wait(wait_for)
+            .map(|submitted| submitted.count())
+    }
+
+    /// The same, for a time, and with less after a shorter one.
+    pub(crate) fn submit_and_wait_with(&mut self, wait: &Wait) -> Result<u32, EnterError> {
+        #[cfg(test)]
+        if let Some(error) = self.faults.as_mut().and_then(|faults| faults.enter()) {
+            return Err(error);
+        }
+        self.sq
+            .submit_and_wait_with(wait)
+            .map(|(submitted, _)| submitted.count())
+    }
+
+    /// Whether the kernel holds completions back until it is entered.
+    #[inline(always)]
+    pub(crate) fn needs_flush(&self) -> bool {
+        self.cq.needs_flush()
+    }
+
+    pub(crate) fn has_overflow(&self) -> bool {
+        self.cq.has_overflow()
+    }
+
+    /// Brings what [`needs_flush`](Self::needs_flush) told of, as far as the queue has room.
+    pub(crate) fn flush(&mut self) -> Result<(), EnterError> {
+        self.cq.flush()
+    }
+
+    /// Waits for a completion, for `limit` at most, and submits nothing.
+    pub(crate) fn pause(&mut self, limit: Duration) {
+        // Whatever comes of it, the caller looks at the queue.
+        let _ = self.cq.wait_with(&wait_of(1, Duration::ZERO, Some(limit)));
+    }
+
+    /// Whether completions can be reaped without a system call.
+    #[inline(always)]
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.cq.is_empty()
+    }
+
+    /// Shows `each` every completion that is there, and gives their places back; answers how many.
+    #[inline(always)]
+    pub(crate) fn reap(&mut self, mut each: impl FnMut(&Cqe)) -> u32 {
+        #[cfg(test)]
+        if let Some(faults) = &mut self.faults {
+            let mut all = self.cq.drain().collect();
+            faults.reap(&mut all);
+            all.iter().for_each(&mut each);
+            return all.len() as u32;
+        }
+        let (first, second) = self.cq.as_slices();
+        let n = (first.len() + second.len()) as u32;
+        for cqe in first {
+            each(cqe);
+        }
+        for cqe in second {
+            each(cqe);
+        }
+        // SAFETY: so many were just seen.
+        unsafe { self.cq.advance_unchecked(n) };
+        n
+    }
+}
+
+/// A wait for `min` completions that is content with one after `min_wait`, and ends after `limit`.
+pub(crate) const fn wait_of(min: u32, min_wait: Duration, limit: Option<Duration>) -> Wait {
+    let mut wait = Wait::for_n(min);
+    if !min_wait.is_zero() {
+        wait = wait.min_wait(min_wait);
+    }
+    if let Some(limit) = limit {
+        wait = wait.timeout(limit);
+    }
+    wait
+}

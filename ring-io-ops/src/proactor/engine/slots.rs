@@ -1,0 +1,212 @@
+//! The table of operations: one slot each, from the first poll until the result is taken.
+//!
+//! A completion names its slot and the slot's generation, so one that comes late finds nobody.
+
+use std::task::Waker;
+
+/// No slot.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// What an operation waits for. The numbers lie in the low bits of a slot's tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum State {
+    /// Nobody's.
+    Free = 0,
+    /// The kernel has the entry, or the submission queue does; one completion will come.
+    Waiting = 1,
+    /// The completion is in the slot. One more than `Waiting`: a completion adds one.
+    Done = 2,
+    /// The future is gone; the terminal completion will come.
+    Orphan = 3,
+    /// As `Waiting`, with any number of completions; they go to the queue that `result` names.
+    Multishot = 4,
+    /// As `Multishot`, after the terminal completion. One more than it.
+    Ended = 5,
+    /// Not pushed: it waits until enough of what is in flight has completed.
+    Queued = 6,
+    /// Not pushed, but may be: the credit is put aside for it. One more than `Queued`.
+    Granted = 7,
+}
+
+const STATE_BITS: u32 = 3;
+const STATE_MASK: u32 = (1 << STATE_BITS) - 1;
+
+/// What a completion names: a slot, the generation of the slot, and the state that the operation had when it was
+/// pushed. It is the entry's user data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key(u64);
+
+impl Key {
+    #[inline(always)]
+    pub(crate) const fn from_user_data(user_data: u64) -> Self {
+        Self(user_data)
+    }
+
+    #[inline(always)]
+    const fn new(index: u32, tag: u32) -> Self {
+        Self(index as u64 | (tag as u64) << 32)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn user_data(self) -> u64 {
+        self.0
+    }
+
+    #[inline(always)]
+    pub(crate) const fn index(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    const fn tag(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+/// One operation.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// Who polls the future.
+    pub(super) waker: Option<Waker>,
+    /// `Done`: the result. `Multishot`, `Ended`: the number of the queue. `Queued`, `Granted`: the credit it needs.
+    pub(super) result: i32,
+    /// `Done`: the flags of the completion.
+    pub(super) flags: u32,
+    /// The generation, and the state in the low bits.
+    tag: u32,
+    /// `Free`: the next free slot. In flight: where in the submission queue the entry was pushed.
+    pub(super) link: u32,
+}
+
+// Two to a cache line.
+const _: () = assert!(size_of::<Slot>() == 32 || size_of::<usize>() != 8);
+
+impl Slot {
+    #[inline(always)]
+    pub(crate) const fn state(&self) -> State {
+        match self.tag & STATE_MASK {
+            0 => State::Free,
+            1 => State::Waiting,
+            2 => State::Done,
+            3 => State::Orphan,
+            4 => State::Multishot,
+            5 => State::Ended,
+            6 => State::Queued,
+            _ => State::Granted,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) const fn set_state(&mut self, state: State) {
+        self.tag = self.tag & !STATE_MASK | state as u32;
+    }
+
+    /// Whether a completion with this key is the only one that the slot waits for.
+    #[inline(always)]
+    pub(super) const fn awaits(&self, key: Key) -> bool {
+        self.tag == key.tag() && self.tag & STATE_MASK == State::Waiting as u32
+    }
+
+    /// Whether a key of this slot is of its present operation.
+    #[inline(always)]
+    pub(super) const fn is_of(&self, key: Key) -> bool {
+        (self.tag ^ key.tag()) >> STATE_BITS == 0 && self.tag & STATE_MASK != State::Free as u32
+    }
+}
+
+/// All slots. The table grows when results lie about unread, and never shrinks.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    slots: Vec<Slot>,
+    free: u32,
+    used: u32,
+}
+
+impl Slots {
+    pub(super) fn with_capacity(n: usize) -> Self {
+        Self {
+            slots: Vec::with_capacity(n),
+            free: NONE,
+            used: 0,
+        }
+    }
+
+    /// How many operations have a slot.
+    pub(crate) const fn used(&self) -> u32 {
+        self.used
+    }
+
+    #[inline(always)]
+    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(index as usize)
+    }
+
+    /// The slot of an operation that the caller holds the key of.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such slot: a key of another proactor.
+    #[inline(always)]
+    pub(crate) fn of(&mut self, key: Key) -> &mut Slot {
+        let slot = &mut self.slots[key.index() as usize];
+        debug_assert!(slot.is_of(key), "a key outlived its operation");
+        slot
+    }
+
+    /// Whether an operation still waits for credit.
+    pub(super) fn is_queued(&self, key: Key) -> bool {
+        self.slots
+            .get(key.index() as usize)
+            .is_some_and(|slot| slot.is_of(key) && slot.state() == State::Queued)
+    }
+
+    /// A slot in `state`, and its key.
+    #[inline(always)]
+    pub(super) fn take(&mut self, state: State, waker: Waker) -> (Key, &mut Slot) {
+        if self.free == NONE {
+            self.grow();
+        }
+        let index = self.free;
+        let slot = &mut self.slots[index as usize];
+        self.free = slot.link;
+        self.used += 1;
+        slot.waker = Some(waker);
+        slot.tag += state as u32;
+        (Key::new(index, slot.tag), slot)
+    }
+
+    /// Moves an operation that was not pushed into the state that it is pushed in; answers its new key.
+    pub(super) fn restate(&mut self, key: Key, state: State) -> (Key, &mut Slot) {
+        let slot = self.of(key);
+        slot.set_state(state);
+        (Key::new(key.index(), slot.tag), slot)
+    }
+
+    /// Gives a slot back; whoever still has its key finds nobody.
+    #[inline(always)]
+    pub(super) fn give_back(&mut self, index: u32) -> Option<Waker> {
+        let slot = &mut self.slots[index as usize];
+        // The next generation, and `Free`.
+        slot.tag = (slot.tag & !STATE_MASK).wrapping_add(1 << STATE_BITS);
+        slot.link = self.free;
+        self.free = index;
+        self.used -= 1;
+        slot.waker.take()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) {
+        let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 operations");
+        assert!(index < super::INTERNAL, "fewer operations than there are numbers for");
+        self.slots.push(Slot {
+            waker: None,
+            result: 0,
+            flags: 0,
+            tag: 0,
+            link: NONE,
+        });
+        self.free = index;
+    }
+}

@@ -1,0 +1,136 @@
+//! Why an operation of the proactor did not succeed, and what it gives back.
+
+use std::fmt;
+use std::io;
+
+use ring_io::{EnterError, Errno, SetupError};
+
+/// Why an operation did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpError {
+    /// The kernel answered with this number; what it means stands in the manual page of the operation.
+    #[error("{0}")]
+    Kernel(Errno),
+    /// The deadline of the operation came first, and the operation was cancelled.
+    #[error("the deadline passed before the operation ended")]
+    TimedOut,
+    /// The proactor was shut down before the operation reached the kernel.
+    #[error("the proactor is shut down; nothing was submitted")]
+    Closed,
+    /// The operation needs more completions at once than the proactor lets be in flight. Nothing was submitted.
+    #[error("the operation needs {needed} completions in flight and the proactor allows {capacity}; build it with more")]
+    TooLarge {
+        /// How many completions the operation can bring.
+        needed: u32,
+        /// How many may be in flight: the proactor's capacity.
+        capacity: u32,
+    },
+}
+
+impl OpError {
+    /// The kernel's number, or the nearest one.
+    pub const fn errno(self) -> Errno {
+        match self {
+            Self::Kernel(errno) => errno,
+            Self::TimedOut => Errno::from_raw(libc::ETIMEDOUT),
+            Self::Closed => Errno::from_raw(libc::ESHUTDOWN),
+            Self::TooLarge { .. } => Errno::from_raw(libc::E2BIG),
+        }
+    }
+}
+
+impl From<Errno> for OpError {
+    fn from(errno: Errno) -> Self {
+        Self::Kernel(errno)
+    }
+}
+
+impl From<OpError> for io::Error {
+    fn from(error: OpError) -> Self {
+        match error {
+            OpError::Kernel(errno) => errno.into(),
+            OpError::TimedOut => Self::new(io::ErrorKind::TimedOut, error),
+            OpError::Closed | OpError::TooLarge { .. } => Self::other(error),
+        }
+    }
+}
+
+/// An operation that did not succeed, with what it was given: the buffer comes back.
+///
+/// `?` turns it into an [`io::Error`], which drops the value.
+#[derive(Clone, Copy)]
+pub struct Failed<T> {
+    /// Why.
+    pub error: OpError,
+    /// What the operation was given by value.
+    pub value: T,
+}
+
+impl<T> Failed<T> {
+    /// Takes it apart, for those who keep the buffer whatever happens.
+    pub fn into_parts(self) -> (OpError, T) {
+        (self.error, self.value)
+    }
+
+    /// The kernel's number, or the nearest one.
+    pub const fn errno(&self) -> Errno {
+        self.error.errno()
+    }
+}
+
+// Neither asks anything of `T`, so that `?` works with every buffer.
+impl<T> fmt::Debug for Failed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failed")
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Display for Failed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<T> std::error::Error for Failed<T> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl<T> From<Failed<T>> for io::Error {
+    fn from(failed: Failed<T>) -> Self {
+        failed.error.into()
+    }
+}
+
+/// Why a proactor could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The ring could not be set up.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The ring came about, and could not be entered.
+    #[error(transparent)]
+    Enter(#[from] EnterError),
+    /// Too many proactors live in this process: wakers name theirs with 16 bits.
+    #[error("more than 65535 proactors live in this process; drop some")]
+    TooMany,
+    /// The driver's thread could not be started.
+    #[error("the driver's thread could not be started: {0}")]
+    Thread(io::Error),
+}
+
+impl From<BuildError> for io::Error {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Setup(error) => error.into(),
+            BuildError::Enter(error) => error.into(),
+            BuildError::Thread(error) => error,
+            BuildError::TooMany => Self::other(error),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! A small executor for one thread, which the proactor's own `block_on` and `spawn` run on.
+//!
+//! It knows no ring: it polls what is ready and says when nothing is.
+
+pub(crate) mod inbox;
+mod join;
+mod tasks;
+pub(crate) mod waker;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+pub use join::{JoinError, JoinHandle};
+
+use inbox::Inbox;
+use join::Joined;
+pub(crate) use tasks::Tasks;
+use waker::{Entered, TaskId};
+
+/// The tasks of one thread.
+#[derive(Debug)]
+pub(crate) struct Executor {
+    tasks: Tasks,
+    inbox: Arc<Inbox>,
+    /// Of the task that is polled now.
+    aborted: std::cell::Cell<Option<TaskId>>,
+    polled: std::cell::Cell<Option<TaskId>>,
+}
+
+/// Why [`Executor::run`] came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// Nobody is ready.
+    Idle,
+    /// So many polls as were allowed; somebody may still be ready.
+    Budget,
+}
+
+impl Executor {
+    /// `None` when all numbers of executors are taken.
+    pub(crate) fn new() -> Option<Rc<Self>> {
+        let (number, inbox) = inbox::open()?;
+        Some(Rc::new(Self {
+            tasks: Tasks::new(number),
+            inbox,
+            aborted: std::cell::Cell::new(None),
+            polled: std::cell::Cell::new(None),
+        }))
+    }
+
+    #[inline(always)]
+    pub(crate) const fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    pub(crate) const fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
+    pub(crate) fn spawn<F>(self: &Rc<Self>, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        let (joined, handle) = Joined::new(future);
+        let id = self.tasks.add(Box::pin(joined));
+        handle(id, self)
+    }
+
+    fn abort(&self, id: TaskId) {
+        if self.polled.get() == Some(id) {
+            self.aborted.set(Some(id));
+        } else if let Some(task) = self.tasks.take(id) {
+            self.tasks.end(id);
+            drop(task);
+        }
+    }
+
+    /// Wakes whom other threads woke. To be called when the bell was rung.
+    pub(crate) fn collect(&self) {
+        for id in self.inbox.take() {
+            self.tasks.wake(id);
+        }
+    }
+
+    /// Makes this the executor of the thread. What is polled meanwhile wakes by a few stores.
+    ///
+    /// # Panics
+    ///
+    /// When one runs on this thread already.
+    pub(crate) fn enter(&self) -> impl Drop + '_ {
+        struct Guard<'e>(#[allow(dead_code)] Entered, std::marker::PhantomData<&'e Tasks>);
+        impl Drop for Guard<'_> {
+            fn drop(&mut self) {}
+        }
+        // SAFETY: the borrow outlives the guard, which cannot leave the thread: `Tasks` is not `Sync`. A guard that is
+        // leaked would leave the pointer behind, and the two callers, which are this crate's, do not leak it.
+        let entered = unsafe { Entered::new(&self.tasks) };
+        Guard(entered, std::marker::PhantomData)
+    }
+
+    /// Wakes the main future.
+    pub(crate) fn wake_main(&self) {
+        self.tasks.wake(self.tasks.main());
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.tasks.is_idle()
+    }
+
+    pub(crate) fn live(&self) -> usize {
+        self.tasks.live()
+    }
+
+    /// Polls who is ready, `budget` times at most; the output of `main` when that is ready.
+    #[inline(always)]
+    pub(crate) fn run<T>(
+        &self,
+        budget: u32,
+        mut main: Option<Pin<&mut dyn Future<Output = T>>>,
+    ) -> Result<T, Pause> {
+        for _ in 0..budget {
+            let Some((id, task)) = self.tasks.next() else {
+                return Err(Pause::Idle);
+            };
+            let waker = std::mem::ManuallyDrop::new(id.waker());
+            let mut context = Context::from_waker(&waker);
+            if let Some(mut task) = task {
+                self.polled.set(Some(id));
+                // A join handle takes a task's panic, so none comes out here.
+                let poll = task.as_mut().poll(&mut context);
+                self.polled.set(None);
+                if self.aborted.take().is_none() && poll.is_pending() {
+                    self.tasks.put_back(id, task);
+                } else {
+                    self.tasks.end(id);
+                    drop(task);
+                }
+            } else if id.index() != tasks::MAIN {
+                self.tasks.release(id);
+            } else if let Some(main) = &mut main
+                && let Poll::Ready(value) = main.as_mut().poll(&mut context)
+            {
+                return Ok(value);
+            }
+        }
+        Err(if self.is_idle() { Pause::Idle } else { Pause::Budget })
+    }
+
+    /// Drops every task, and those that they spawn meanwhile.
+    pub(crate) fn clear(&self) {
+        while let Some((id, task)) = self.tasks.take_any() {
+            self.tasks.end(id);
+            drop(task);
+        }
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        self.inbox.set_bell(None);
+        inbox::close(self.tasks.executor());
+    }
+}

@@ -1,0 +1,408 @@
+//! The proactor of one thread: no lock, no other thread, and the fastest ring that the kernel has.
+
+mod builder;
+mod op;
+mod multishot;
+mod sleep;
+
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::future::Future;
+use std::ops::Deref;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic::{self, AssertUnwindSafe};
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use ring_io::{Message, send_message};
+
+use super::engine::{Aftermath, Counters, Engine, RUNG};
+use super::error::BuildError;
+use super::executor::{Executor, JoinHandle, Pause, Tasks};
+use super::owned::OwnedOperation;
+
+pub use builder::LocalBuilder;
+pub use multishot::Multishot;
+pub use op::Op;
+pub use sleep::Sleep;
+
+/// What was left when a proactor was shut down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use = "operations that could not be drained keep their buffers for ever"]
+pub struct Leftover {
+    /// Operations that the kernel had not ended by the deadline. What they own is leaked: the kernel may still use it.
+    pub operations: usize,
+}
+
+/// A proactor for one thread, with an executor of its own.
+///
+/// It owns the ring and everything that is in flight. Operations are started through its [`LocalHandle`], which it
+/// derefs to. Dropping it cancels what is in flight and waits a moment for the kernel to let go;
+/// [`shutdown`](Self::shutdown) does the same with a time of the caller's and says what was left.
+///
+/// # Examples
+///
+/// ```
+/// use ring_io_ops::proactor::LocalProactor;
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io::is_available() { return Ok(()) }
+/// let proactor = LocalProactor::new()?;
+/// let answer = proactor.block_on(async {
+///     let task = proactor.spawn(async { 6 * 7 });
+///     proactor.sleep(Duration::from_millis(1)).await;
+///     task.await
+/// })?;
+/// assert_eq!(answer, 42);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct LocalProactor {
+    handle: LocalHandle,
+}
+
+/// The way to a [`LocalProactor`]: starts operations and tasks. Cheap to clone, and stays on its thread.
+///
+/// When the proactor is gone, whatever is started ends with [`OpError::Closed`](super::OpError::Closed).
+#[derive(Clone)]
+pub struct LocalHandle {
+    inner: Rc<Inner>,
+}
+
+/// # Invariants
+///
+/// 1. The engine is touched within [`with`](Self::with) only, and nothing that is called there calls back: no future is
+///    polled, no waker called or dropped that is not the executor's own, nothing dropped that a user lent. The value is
+///    not `Sync`, so no two of them run at once.
+pub(crate) struct Inner {
+    engine: UnsafeCell<Engine>,
+    executor: Rc<Executor>,
+}
+
+impl Inner {
+    #[inline(always)]
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Engine, &Tasks) -> T) -> T {
+        // SAFETY: the only reference, as (1) says.
+        f(unsafe { &mut *self.engine.get() }, self.executor.tasks())
+    }
+
+    /// Does what could not be done while the engine was borrowed.
+    #[inline(always)]
+    pub(crate) fn settle(&self) {
+        while let Some(aftermath) = self.with(|engine, _| engine.take_aftermath()) {
+            self.settle_rare(aftermath);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn settle_rare(&self, aftermath: Aftermath) {
+        let Aftermath {
+            wakers,
+            unused,
+            orphans,
+            rung,
+        } = aftermath;
+        if rung {
+            self.executor.collect();
+        }
+        // A panic in one of them must not keep the others from theirs: the first goes on when all had their turn.
+        let mut first_panic = None;
+        let mut guard = |f: &mut dyn FnMut()| {
+            if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(f)) {
+                first_panic.get_or_insert(panic);
+            }
+        };
+        for waker in wakers {
+            let mut waker = Some(waker);
+            guard(&mut || {
+                if let Some(waker) = waker.take() {
+                    waker.wake();
+                }
+            });
+        }
+        for waker in unused {
+            let mut waker = Some(waker);
+            guard(&mut || drop(waker.take()));
+        }
+        for (id, completion, last) in orphans {
+            let Some(mut orphan) = self.with(|engine, _| engine.lend_orphan(id)) else {
+                continue;
+            };
+            guard(&mut || orphan.complete(completion));
+            if last {
+                let mut orphan = Some(orphan);
+                guard(&mut || drop(orphan.take()));
+            } else {
+                self.with(|engine, _| engine.adopt(id, orphan));
+            }
+        }
+        if let Some(panic) = first_panic {
+            panic::resume_unwind(panic);
+        }
+    }
+
+    /// Closes a descriptor in order: behind what was pushed before.
+    pub(crate) fn close(&self, fd: OwnedFd) {
+        self.with(|engine, _| engine.close_fd(fd));
+    }
+
+    /// Submits what is prepared, and waits for at most `limit` until something has happened.
+    #[inline(always)]
+    fn wait(&self, limit: Option<Duration>) {
+        let result = self.with(|engine, tasks| engine.wait(tasks, limit));
+        self.settle();
+        if let Err(error) = result {
+            refused(error);
+        }
+    }
+
+    fn turn(&self) {
+        let result = self.with(|engine, tasks| engine.turn(tasks));
+        self.settle();
+        if let Err(error) = result {
+            refused(error);
+        }
+    }
+
+    /// Cancels everything and waits for the kernel to let go, until `deadline`.
+    fn drain(&self, deadline: Instant) -> Leftover {
+        self.with(|engine, _| {
+            engine.close();
+            engine.cancel_all();
+        });
+        loop {
+            let left = self.with(|engine, _| engine.outstanding());
+            let now = Instant::now();
+            if left == 0 || now >= deadline {
+                break;
+            }
+            let limit = deadline - now;
+            let result = self.with(|engine, tasks| engine.wait(tasks, Some(limit)));
+            self.settle();
+            if result.is_err() {
+                break;
+            }
+        }
+        Leftover {
+            operations: self.with(|engine, _| engine.outstanding()) as usize,
+        }
+    }
+}
+
+#[cold]
+fn refused(error: ring_io::EnterError) -> ! {
+    panic!("the proactor cannot go on: {error}");
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.executor.inbox().set_bell(None);
+        self.engine.get_mut().leak_orphans();
+    }
+}
+
+/// How long dropping a proactor waits for the kernel to let go of what was in flight.
+const GRACE: Duration = Duration::from_secs(1);
+
+impl LocalProactor {
+    /// A proactor with everything at its default.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`].
+    pub fn new() -> Result<Self, BuildError> {
+        Self::builder().build()
+    }
+
+    /// A proactor with settings.
+    pub fn builder() -> LocalBuilder {
+        LocalBuilder::new()
+    }
+
+    fn from_engine(engine: Engine) -> Result<Self, BuildError> {
+        let executor = Executor::new().ok_or(BuildError::TooMany)?;
+        let fd = engine.port().raw_fd();
+        executor.inbox().set_bell(Some(Box::new(move || {
+            // SAFETY: the bell is taken away before the ring is closed.
+            let ring = unsafe { BorrowedFd::borrow_raw(fd) };
+            // Where the kernel knows no such message the owner looks by itself, every now and then.
+            let _ = send_message(&ring, Message::new(RUNG, 0));
+        })));
+        Ok(Self {
+            handle: LocalHandle {
+                inner: Rc::new(Inner {
+                    engine: UnsafeCell::new(engine),
+                    executor,
+                }),
+            },
+        })
+    }
+
+    /// Runs a future to its end on this thread, and what was spawned besides.
+    ///
+    /// Tasks that have not ended when the future has stay where they are, and go on in the next call.
+    ///
+    /// # Panics
+    ///
+    /// - Within another `block_on` on this thread.
+    /// - When the future panics.
+    /// - When the kernel refuses to let the ring be entered, as under a seccomp filter that came later.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let inner = &*self.handle.inner;
+        let executor = &*inner.executor;
+        let _entered = executor.enter();
+        let mut future = pin!(future);
+        executor.wake_main();
+        let polls = inner.with(|engine, _| engine.batching().poll_budget());
+        loop {
+            match executor.run(polls, Some(future.as_mut())) {
+                Ok(value) => {
+                    // What the last poll started, or dropped, is on its way before the caller goes on.
+                    inner.turn();
+                    return value;
+                }
+                Err(Pause::Idle) => inner.wait(None),
+                Err(Pause::Budget) => inner.turn(),
+            }
+        }
+    }
+
+    /// One round for somebody else's executor: polls what was spawned here and is ready, submits, waits until something
+    /// has happened, for `limit` at most (`None`: without end), and wakes whom it concerns.
+    ///
+    /// With a limit of zero it does not wait. To be called when that executor has nothing to do, in place of parking the
+    /// thread; wakers of this proactor's operations are then called on this thread.
+    ///
+    /// # Panics
+    ///
+    /// As [`block_on`](Self::block_on).
+    pub fn park(&self, limit: Option<Duration>) {
+        let inner = &*self.handle.inner;
+        {
+            let _entered = inner.executor.enter();
+            let polls = inner.with(|engine, _| engine.batching().poll_budget());
+            let _ = inner.executor.run::<std::convert::Infallible>(polls, None);
+        }
+        if limit == Some(Duration::ZERO) || !inner.executor.is_idle() {
+            inner.turn();
+        } else {
+            inner.wait(limit);
+        }
+    }
+
+    /// Cancels what is in flight, drops what was spawned, and waits until the kernel has let go of everything, for
+    /// `grace` at most.
+    ///
+    /// What is left then is leaked, not freed, because the kernel may still write to it.
+    pub fn shutdown(self, grace: Duration) -> Leftover {
+        self.stop(grace)
+    }
+
+    fn stop(&self, grace: Duration) -> Leftover {
+        let inner = &*self.handle.inner;
+        if inner.with(|engine, _| engine.is_closed()) {
+            return Leftover::default();
+        }
+        inner.with(|engine, _| engine.close());
+        inner.executor.clear();
+        inner.settle();
+        inner.drain(Instant::now() + grace)
+    }
+}
+
+impl Drop for LocalProactor {
+    fn drop(&mut self) {
+        // Somebody who cares has called `shutdown`.
+        let _ = self.stop(GRACE);
+    }
+}
+
+impl Deref for LocalProactor {
+    type Target = LocalHandle;
+
+    fn deref(&self) -> &LocalHandle {
+        &self.handle
+    }
+}
+
+/// Readable when completions wait, for the event loop that the proactor is a guest of. Then call
+/// [`park`](LocalProactor::park) with a limit of zero.
+impl AsFd for LocalProactor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        let fd = self.handle.inner.with(|engine, _| engine.port().raw_fd());
+        // SAFETY: the ring lives as long as the proactor.
+        unsafe { BorrowedFd::borrow_raw(fd) }
+    }
+}
+
+impl LocalHandle {
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    /// Starts a task. It runs within [`block_on`](LocalProactor::block_on), also without its handle.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        self.inner.executor.spawn(future)
+    }
+
+    /// An operation that owns what it lends. Nothing happens before the future is polled.
+    #[inline(always)]
+    pub fn start<T: OwnedOperation>(&self, operation: T) -> Op<'_, T> {
+        Op::new(&self.inner, operation)
+    }
+
+    /// Hands the kernel what was pushed so far, without waiting.
+    ///
+    /// There is no need for it under [`block_on`](LocalProactor::block_on), which submits before it waits.
+    pub fn submit_now(&self) {
+        self.inner.turn();
+    }
+
+    /// Waits until `duration` has passed.
+    pub fn sleep(&self, duration: Duration) -> Sleep<'_> {
+        self.sleep_until(Instant::now() + duration)
+    }
+
+    /// Waits until `at`.
+    pub fn sleep_until(&self, at: Instant) -> Sleep<'_> {
+        Sleep::new(&self.inner, at)
+    }
+
+    /// What was done so far.
+    pub fn counters(&self) -> Counters {
+        self.inner.with(|engine, _| engine.counters())
+    }
+
+    /// How many completions can still come of what was started.
+    pub fn in_flight(&self) -> u32 {
+        self.inner.with(|engine, _| engine.credit().in_flight())
+    }
+
+    /// How many completions may be in flight at once; operations beyond wait for their turn.
+    pub fn capacity(&self) -> u32 {
+        self.inner.with(|engine, _| engine.credit().capacity())
+    }
+
+    /// How many tasks have not ended.
+    pub fn tasks(&self) -> usize {
+        self.inner.executor.live()
+    }
+}
+
+impl fmt::Debug for LocalHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalHandle")
+            .field("in_flight", &self.in_flight())
+            .field("capacity", &self.capacity())
+            .field("tasks", &self.tasks())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,241 @@
+//! One operation with many completions as a stream.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+
+use super::Inner;
+use crate::proactor::engine::{Abandoned, Key, Kind, Orphan, Started, StreamProgress};
+use crate::proactor::executor::waker;
+use crate::proactor::owned::{Completion, MultishotOperation};
+
+/// An operation with many completions, as a stream of what they bring.
+///
+/// Nothing is asked of the kernel before the first poll. Dropped, it is cancelled, and what it still brings is cleaned
+/// up. When too many completions were brought that nobody took, it is stopped, and armed anew when they were taken.
+///
+/// # Invariants
+///
+/// 1. `operation` is initialised until the value is dropped.
+/// 2. While `state` is `Started`, the proactor knows the key, and the kernel may use what the operation lends.
+#[must_use = "an operation does nothing until it is polled"]
+pub struct Multishot<'p, T: MultishotOperation> {
+    inner: &'p Inner,
+    state: State,
+    credit: u32,
+    unread_max: u32,
+    operation: MaybeUninit<T>,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    New,
+    Started(Key),
+    Over,
+}
+
+// As for `Op`.
+impl<T: MultishotOperation> Unpin for Multishot<'_, T> {}
+
+impl<'p, T: MultishotOperation> Multishot<'p, T> {
+    pub(super) const fn new(inner: &'p Inner, operation: T) -> Self {
+        Self {
+            inner,
+            state: State::New,
+            credit: 4,
+            unread_max: 64,
+            operation: MaybeUninit::new(operation),
+        }
+    }
+
+    /// How much of the proactor's capacity the operation takes: how many completions it is expected to bring between
+    /// two waits. 4 by default. To be given before the first poll.
+    pub const fn credit(mut self, completions: u32) -> Self {
+        self.credit = if completions == 0 { 1 } else { completions };
+        self
+    }
+
+    /// Stops the operation when so many completions were brought that nobody took; 64 by default. To be given before
+    /// the first poll.
+    pub const fn unread_max(mut self, completions: u32) -> Self {
+        self.unread_max = if completions == 0 { 1 } else { completions };
+        self
+    }
+
+    /// The next item; `None` when there will be no more.
+    pub async fn next(&mut self) -> Option<T::Item> {
+        poll_fn(|context| self.poll_item(context)).await
+    }
+
+    /// Asks the kernel to end the operation. What it has brought, and its end, still come.
+    pub fn cancel(&mut self) {
+        if let State::Started(key) = self.state {
+            self.inner.with(|engine, _| engine.cancel(key));
+            self.inner.settle();
+        }
+    }
+
+    const fn kind(&self) -> Kind {
+        Kind::Multishot {
+            unread_max: self.unread_max,
+        }
+    }
+
+    #[inline]
+    fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Option<T::Item>> {
+        let inner = self.inner;
+        loop {
+            let key = match self.state {
+                State::Started(key) => key,
+                State::Over => return Poll::Ready(None),
+                State::New => return self.arm(context),
+            };
+            match inner.with(|engine, _| engine.look_multishot(key, context.waker())) {
+                StreamProgress::Pending => return Poll::Pending,
+                StreamProgress::OtherWaker => {
+                    let waker = waker::clone(context.waker());
+                    inner.with(|engine, _| engine.set_waker(key, waker));
+                    inner.settle();
+                    return Poll::Pending;
+                }
+                StreamProgress::Item(completion) => {
+                    // SAFETY: initialised (1); one of its completions, taken once.
+                    let item = unsafe { self.operation.assume_init_mut().item(completion) };
+                    return Poll::Ready(Some(item));
+                }
+                StreamProgress::Last(completion) => {
+                    inner.settle();
+                    // SAFETY: as above.
+                    let operation = unsafe { self.operation.assume_init_mut() };
+                    self.state = if operation.goes_on(&completion) {
+                        State::New
+                    } else {
+                        State::Over
+                    };
+                    // SAFETY: as above.
+                    return Poll::Ready(Some(unsafe { operation.item(completion) }));
+                }
+                StreamProgress::Paused => {
+                    inner.settle();
+                    self.state = State::New;
+                }
+                StreamProgress::Granted => return self.push_granted(key, context),
+            }
+        }
+    }
+
+    fn arm(&mut self, context: &Context<'_>) -> Poll<Option<T::Item>> {
+        let kind = self.kind();
+        // SAFETY: initialised (1), and the kernel does not have it.
+        let sqe = unsafe { self.operation.assume_init_mut() }.entry();
+        let waker = waker::clone(context.waker());
+        // SAFETY: what the entry lends lives as long as the operation, which `self` keeps, or hands over (2).
+        let started = self
+            .inner
+            .with(|engine, _| unsafe { engine.start(sqe, self.credit, kind, waker) });
+        self.started(started)
+    }
+
+    #[cold]
+    fn push_granted(&mut self, key: Key, context: &Context<'_>) -> Poll<Option<T::Item>> {
+        let kind = self.kind();
+        // SAFETY: initialised (1), and the kernel does not have it.
+        let sqe = unsafe { self.operation.assume_init_mut() }.entry();
+        let waker = waker::clone(context.waker());
+        let started = self.inner.with(|engine, _| {
+            engine.set_waker(key, waker);
+            // SAFETY: as in `arm`.
+            unsafe { engine.start_granted(key, sqe, kind) }
+        });
+        self.started(started)
+    }
+
+    fn started(&mut self, started: Started) -> Poll<Option<T::Item>> {
+        self.inner.settle();
+        match started {
+            Started::Pending(key) => {
+                self.state = State::Started(key);
+                Poll::Pending
+            }
+            Started::Refused(error) => {
+                self.state = State::Over;
+                // SAFETY: initialised (1); the kernel never had this entry, and the completion says so.
+                let item = unsafe {
+                    self.operation
+                        .assume_init_mut()
+                        .item(Completion::failed(error))
+                };
+                Poll::Ready(Some(item))
+            }
+        }
+    }
+}
+
+impl<T: MultishotOperation> Stream for Multishot<'_, T> {
+    type Item = T::Item;
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T::Item>> {
+        self.get_mut().poll_item(context)
+    }
+}
+
+impl<T: MultishotOperation> Drop for Multishot<'_, T> {
+    fn drop(&mut self) {
+        let State::Started(key) = self.state else {
+            // SAFETY: initialised (1), dropped once, and the kernel does not have it.
+            unsafe { self.operation.assume_init_drop() };
+            return;
+        };
+        let abandoned = self.inner.with(|engine, tasks| engine.abandon(key, tasks));
+        // SAFETY: not used after this.
+        let mut operation = unsafe { std::mem::replace(&mut self.operation, MaybeUninit::uninit()) };
+        match abandoned {
+            // SAFETY: initialised (1), and the kernel never had it.
+            Abandoned::Unused => unsafe { operation.assume_init_drop() },
+            Abandoned::Over(completions) => {
+                for completion in completions {
+                    // SAFETY: initialised (1); each is taken once.
+                    unsafe { operation.assume_init_mut().abandon(completion) };
+                }
+                // SAFETY: the kernel has ended it.
+                unsafe { operation.assume_init_drop() };
+            }
+            Abandoned::InFlight(id) => {
+                let orphan = Box::new(Owned(operation));
+                self.inner.with(|engine, _| engine.adopt(id, orphan));
+            }
+        }
+        self.inner.settle();
+    }
+}
+
+/// What an operation owned whose stream is gone.
+struct Owned<T: MultishotOperation>(MaybeUninit<T>);
+
+impl<T: MultishotOperation> Orphan for Owned<T> {
+    fn complete(&mut self, completion: Completion) {
+        // SAFETY: initialised until it is dropped; the engine tells of each completion once.
+        unsafe { self.0.assume_init_mut().abandon(completion) };
+    }
+}
+
+impl<T: MultishotOperation> Drop for Owned<T> {
+    fn drop(&mut self) {
+        // SAFETY: the engine drops it behind the last completion; otherwise it is leaked, not dropped.
+        unsafe { self.0.assume_init_drop() };
+    }
+}
+
+impl<T: MultishotOperation> fmt::Debug for Multishot<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Multishot")
+            .field("credit", &self.credit)
+            .field("unread_max", &self.unread_max)
+            .finish_non_exhaustive()
+    }
+}
