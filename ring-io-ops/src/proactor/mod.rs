@@ -7,6 +7,7 @@ mod engine;
 mod error;
 mod executor;
 mod file;
+mod handle;
 mod local;
 mod owned;
 
@@ -15,5 +16,6 @@ pub use engine::{Batching, Counters};
 pub use error::{BuildError, Failed, OpError};
 pub use executor::{JoinError, JoinHandle};
 pub use file::ReadAt;
+pub use handle::{Handle, OpFuture, Start, StartMultishot, Timeout};
 pub use local::{Leftover, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
 pub use owned::{Completion, MultishotOperation, OwnedOperation};

@@ -1,6 +1,6 @@
 //! Operations that own what they lend.
 
-use ring_io::{Cqe, CqeFlags, Sqe};
+use ring_io::{Cqe, CqeFlags, Errno, Sqe};
 
 use super::error::OpError;
 
@@ -102,11 +102,26 @@ impl Completion {
         }
     }
 
+    /// The completion of an operation that was cancelled before it reached the kernel.
+    pub(crate) const fn cancelled() -> Self {
+        Self::failed(OpError::Kernel(Errno::from_raw(libc::ECANCELED)))
+    }
+
+    /// The same for an operation that was cancelled because of its deadline: if that ended it, it was late.
+    pub(crate) const fn late(mut self) -> Self {
+        if let Err(OpError::Kernel(errno)) = self.result
+            && matches!(errno.raw(), libc::ECANCELED | libc::EINTR)
+        {
+            self.result = Err(OpError::TimedOut);
+        }
+        self
+    }
+
     /// As the kernel wrote it.
     #[inline(always)]
     pub(crate) const fn from_kernel(result: i32, flags: u32) -> Self {
         let result = if result < 0 {
-            Err(OpError::Kernel(ring_io::Errno::from_raw(-result)))
+            Err(OpError::Kernel(Errno::from_raw(-result)))
         } else {
             Ok(result as u32)
         };

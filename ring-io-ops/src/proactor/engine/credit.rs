@@ -14,8 +14,12 @@ pub(crate) struct Credit {
     capacity: u32,
     /// How many can come, or are put aside for operations that may start.
     in_flight: u32,
+    /// What a newcomer may bring `in_flight` to: the capacity, or nothing while somebody waits, or when the account is
+    /// closed. One comparison on the way of every operation.
+    limit: u32,
     /// Who waits, the first first, with what it needs. Keys of those that gave up lie in between.
     waiting: VecDeque<(Key, u32)>,
+    closed: bool,
 }
 
 impl Credit {
@@ -23,7 +27,9 @@ impl Credit {
         Self {
             capacity,
             in_flight: 0,
+            limit: capacity,
             waiting: VecDeque::new(),
+            closed: false,
         }
     }
 
@@ -39,7 +45,7 @@ impl Credit {
     #[inline(always)]
     pub(super) fn take(&mut self, n: u32) -> bool {
         let sum = self.in_flight + n;
-        if sum > self.capacity || !self.waiting.is_empty() {
+        if sum > self.limit {
             return false;
         }
         self.in_flight = sum;
@@ -59,13 +65,29 @@ impl Credit {
     }
 
     pub(super) fn wait(&mut self, key: Key, n: u32) {
+        self.limit = 0;
         self.waiting.push_back((key, n));
+    }
+
+    /// From now on nobody gets credit who does not wait already.
+    pub(super) const fn close(&mut self) {
+        self.closed = true;
+        self.limit = 0;
+    }
+
+    pub(super) const fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Puts credit aside for the first who waits, if there is enough, and takes it off the list.
     pub(super) fn grant(&mut self, is_alive: impl Fn(Key) -> bool) -> Option<Key> {
         loop {
-            let &(key, n) = self.waiting.front()?;
+            let Some(&(key, n)) = self.waiting.front() else {
+                if !self.closed {
+                    self.limit = self.capacity;
+                }
+                return None;
+            };
             if is_alive(key) {
                 if self.in_flight + n > self.capacity {
                     return None;

@@ -99,8 +99,10 @@ pub(crate) struct OrphanId(u64);
 /// How far an operation got when it was started.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Started {
-    /// The submission queue has its entry, or it waits for others to complete.
-    Pending(Key),
+    /// It may be pushed now.
+    Ready(Key),
+    /// It waits for others to complete.
+    Queued(Key),
     /// It never will be pushed.
     Refused(OpError),
 }
@@ -171,12 +173,12 @@ pub(crate) struct Engine {
     stuck: Vec<Key>,
     /// Multishot operations with too many unread completions.
     to_pause: Vec<Key>,
-    /// The position of the submission queue at the last submit.
-    submitted_to: u32,
+    /// The position of the entry behind which to submit at once. Where that is not wished it lies 2^32 entries ahead,
+    /// and one submit in as many is no harm.
+    submit_when: u32,
     pub(crate) timers: Timers,
     batching: Batching,
     counters: Counters,
-    closed: bool,
 }
 
 impl Engine {
@@ -191,7 +193,7 @@ impl Engine {
         // The kernel may have given less, where a limit of its own is lower.
         let in_flight = in_flight.min(port.cq_entries().saturating_sub(RESERVE).max(1));
         Ok(Self {
-            submitted_to: port.position(),
+            submit_when: port.position().wrapping_add(batching.submit_at).wrapping_sub(1),
             port,
             slots: Slots::with_capacity(in_flight as usize),
             credit: Credit::new(in_flight),
@@ -207,7 +209,6 @@ impl Engine {
             timers: Timers::default(),
             batching,
             counters: Counters::default(),
-            closed: false,
         })
     }
 
@@ -224,10 +225,6 @@ impl Engine {
         &self.credit
     }
 
-    pub(crate) const fn slots(&self) -> &Slots {
-        &self.slots
-    }
-
     pub(crate) const fn counters(&self) -> Counters {
         self.counters
     }
@@ -239,11 +236,11 @@ impl Engine {
 
     /// Nothing is started any more; what is in flight goes on.
     pub(crate) const fn close(&mut self) {
-        self.closed = true;
+        self.credit.close();
     }
 
     pub(crate) const fn is_closed(&self) -> bool {
-        self.closed
+        self.credit.is_closed()
     }
 
     /// What to do now that the engine is not borrowed; nothing in most cases.
@@ -258,42 +255,45 @@ impl Engine {
 
     // Starting.
 
-    /// Pushes an entry that brings `credit` completions at most, or lets it wait for its turn.
-    ///
-    /// # Safety
-    ///
-    /// What `sqe` lends stays valid until the operation is over, or is handed over when it is abandoned.
+    /// A slot for an operation that brings `credit` completions at most, to be filled by [`push`](Self::push) when it
+    /// is [`Started::Ready`].
     #[inline(always)]
-    pub(crate) unsafe fn start(&mut self, mut sqe: Sqe, credit: u32, kind: Kind, waker: Waker) -> Started {
-        if self.closed || !self.credit.take(credit) {
+    pub(crate) fn start(&mut self, credit: u32, kind: Kind, waker: Waker) -> Started {
+        if !self.credit.take(credit) {
             return self.queue(credit, waker);
         }
         let position = self.port.position();
         let (key, slot) = self.slots.take(kind.state(), waker);
         slot.link = position;
-        match kind {
-            Kind::Single => {}
-            Kind::Multishot { unread_max } => {
-                slot.result = self.streams.open(credit, unread_max);
-            }
+        if let Kind::Multishot { unread_max } = kind {
+            slot.result = self.streams.open(credit, unread_max);
         }
+        Started::Ready(key)
+    }
+
+    /// Pushes the entry of an operation that is ready. To be called next, so that the position that the slot knows is
+    /// the entry's; otherwise it cannot be taken back, and is cancelled instead.
+    ///
+    /// # Safety
+    ///
+    /// What `sqe` lends stays valid until the operation is over, or is handed over when it is abandoned.
+    #[inline(always)]
+    pub(crate) unsafe fn push(&mut self, key: Key, mut sqe: Sqe) {
+        let position = self.port.position();
         sqe.set_user_data(key.user_data());
         // SAFETY: the caller vouches for the entry.
-        if unsafe { self.port.push(sqe) } {
-            if position.wrapping_sub(self.submitted_to) >= self.batching.submit_at {
-                self.submit_early();
-            }
-        } else {
-            // SAFETY: as above.
-            unsafe { self.push_into_full(key, sqe, kind, credit) };
+        if !unsafe { self.port.push(sqe) } {
+            self.find_room(key);
         }
-        Started::Pending(key)
+        if position == self.submit_when {
+            self.submit_early();
+        }
     }
 
     #[cold]
     #[inline(never)]
     fn queue(&mut self, credit: u32, waker: Waker) -> Started {
-        let refusal = if self.closed {
+        let refusal = if self.credit.is_closed() {
             Some(OpError::Closed)
         } else if credit > self.credit.capacity() {
             Some(OpError::TooLarge {
@@ -311,17 +311,14 @@ impl Engine {
         let (key, slot) = self.slots.take(State::Queued, waker);
         slot.result = credit as i32;
         self.credit.wait(key, credit);
-        Started::Pending(key)
+        Started::Queued(key)
     }
 
-    /// Pushes an entry whose credit was granted.
-    ///
-    /// # Safety
-    ///
-    /// As for [`start`](Self::start).
-    pub(crate) unsafe fn start_granted(&mut self, key: Key, mut sqe: Sqe, kind: Kind) -> Started {
-        let credit = self.slots.of(key).result as u32;
-        if self.closed {
+    /// The same as [`start`](Self::start) for an operation whose credit was granted.
+    pub(crate) fn start_granted(&mut self, key: Key, kind: Kind) -> Started {
+        let slot = self.slots.of(key);
+        let credit = slot.result as u32;
+        if self.credit.is_closed() {
             self.credit.give_back(credit);
             let waker = self.slots.give_back(key.index());
             self.drop_later(waker);
@@ -333,35 +330,24 @@ impl Engine {
         if let Kind::Multishot { unread_max } = kind {
             slot.result = self.streams.open(credit, unread_max);
         }
-        sqe.set_user_data(key.user_data());
-        // SAFETY: the caller vouches for the entry.
-        if !unsafe { self.port.push(sqe) } {
-            // SAFETY: as above.
-            unsafe { self.push_into_full(key, sqe, kind, credit) };
-        }
-        Started::Pending(key)
+        Started::Ready(key)
     }
 
-    /// Makes room in the submission queue by submitting. If the kernel takes nothing now, the operation keeps its
-    /// credit and is tried again after the next wait.
-    ///
-    /// # Safety
-    ///
-    /// As for [`start`](Self::start).
+    /// The submission queue was full: submits, so that there is room. The operation keeps its credit and is polled
+    /// again at once; if the kernel takes nothing now, after the next wait.
     #[cold]
     #[inline(never)]
-    unsafe fn push_into_full(&mut self, key: Key, sqe: Sqe, kind: Kind, credit: u32) {
+    fn find_room(&mut self, key: Key) {
         self.submit_early();
-        let position = self.port.position();
-        // SAFETY: the caller vouches for the entry.
-        if unsafe { self.port.push(sqe) } {
-            self.slots.of(key).link = position;
-            return;
-        }
         let slot = self.slots.of(key);
-        if let Kind::Multishot { .. } = kind {
-            self.streams.close(slot.result);
-        }
+        let credit = match slot.state() {
+            State::Multishot => {
+                let credit = self.streams.credit(slot.result);
+                self.streams.close(slot.result);
+                credit
+            }
+            _ => 1,
+        };
         slot.result = credit as i32;
         slot.set_state(State::Granted);
         self.stuck.push(key);
@@ -373,13 +359,13 @@ impl Engine {
     #[inline(always)]
     pub(crate) fn look(&mut self, key: Key, waker: &Waker) -> Progress {
         let slot = self.slots.of(key);
+        // Not an arm of the match below: that becomes a table, and this is the way of every operation.
+        if slot.is_done() {
+            let completion = Completion::from_kernel(slot.result, slot.flags);
+            self.slots.give_back_done(key.index());
+            return Progress::Done(completion);
+        }
         match slot.state() {
-            State::Done => {
-                let completion = Completion::from_kernel(slot.result, slot.flags);
-                // Its waker was taken to be woken.
-                self.slots.give_back(key.index());
-                Progress::Done(completion)
-            }
             State::Granted => Progress::Granted,
             _ if slot.waker.as_ref().is_some_and(|old| old.will_wake(waker)) => Progress::Pending,
             _ => Progress::OtherWaker,
@@ -423,8 +409,19 @@ impl Engine {
 
     // Ending.
 
-    /// Asks the kernel to cancel an operation; its completion tells what came of it.
-    pub(crate) fn cancel(&mut self, key: Key) {
+    /// Asks for an operation to be cancelled; its completion tells what came of it. `true` when it was not pushed yet,
+    /// and never will be: then its slot is given back.
+    pub(crate) fn cancel(&mut self, key: Key, tasks: &Tasks) -> bool {
+        if let State::Queued | State::Granted = self.slots.of(key).state() {
+            let _ = self.abandon(key, tasks);
+            return true;
+        }
+        self.cancel_in_flight(key);
+        false
+    }
+
+    /// The same for an operation that waits for nothing but the kernel, if it does.
+    pub(crate) fn cancel_in_flight(&mut self, key: Key) {
         if let State::Waiting | State::Multishot = self.slots.of(key).state() {
             self.counters.cancels += 1;
             self.push_internal(cancel_of(key).to_sqe(), CANCEL);
@@ -520,7 +517,7 @@ impl Engine {
     /// Closes a descriptor behind everything that was pushed, so that no entry acts on whatever gets its number next.
     pub(crate) fn close_fd(&mut self, fd: std::os::fd::OwnedFd) {
         use std::os::fd::IntoRawFd;
-        if self.closed && self.port.prepared() == 0 {
+        if self.is_closed() && self.port.prepared() == 0 {
             drop(fd);
             return;
         }
@@ -573,7 +570,15 @@ impl Engine {
         if let Ok(n) = self.port.submit() {
             self.counters.submitted += u64::from(n);
         }
-        self.submitted_to = self.port.position();
+        self.submit_when = self.submit_point();
+    }
+
+    #[inline(always)]
+    fn submit_point(&self) -> u32 {
+        self.port
+            .position()
+            .wrapping_add(self.batching.submit_at)
+            .wrapping_sub(1)
     }
 
     /// Submits what is prepared and reaps what is there, without waiting.
@@ -594,7 +599,11 @@ impl Engine {
         if !self.deferred.is_empty() {
             self.push_deferred();
         }
-        let result = if limit.is_none() && self.timers.is_empty() && self.batching.wait_for == 1 {
+        let result = if limit.is_none()
+            && self.timers.is_empty()
+            && self.batching.wait_for == 1
+            && self.stuck.is_empty()
+        {
             self.port.submit_and_wait(1)
         } else {
             self.wait_rare(limit)
@@ -618,7 +627,7 @@ impl Engine {
             (Some(limit), Some(timer)) => Some(limit.min(timer)),
             (limit, timer) => limit.or(timer),
         };
-        if limit == Some(Duration::ZERO) {
+        if limit == Some(Duration::ZERO) || !self.stuck.is_empty() {
             return self.port.submit();
         }
         let n = self.batching.wait_for.min(self.credit.in_flight().max(1));
@@ -629,7 +638,7 @@ impl Engine {
     #[inline(always)]
     fn entered(&mut self, result: Result<u32, EnterError>) -> Result<(), EnterError> {
         self.counters.enters += 1;
-        self.submitted_to = self.port.position();
+        self.submit_when = self.submit_point();
         match result {
             Ok(n) => {
                 self.counters.submitted += u64::from(n);
@@ -689,7 +698,7 @@ impl Engine {
             if let Some(slot) = slots.get_mut(key.index())
                 && slot.awaits(key)
             {
-                slot.set_state(State::Done);
+                slot.complete();
                 (slot.result, slot.flags) = (cqe.raw_result(), cqe.flags().bits());
                 credit.give_back(1);
                 if let Some(waker) = slot.waker.take() {
@@ -722,7 +731,7 @@ impl Engine {
     #[inline(never)]
     fn pause_streams(&mut self) {
         for key in std::mem::take(&mut self.to_pause) {
-            self.cancel(key);
+            self.cancel_in_flight(key);
         }
     }
 
@@ -787,17 +796,21 @@ fn cancel_of(key: Key) -> AsyncCancel {
 /// Wakes a task of the own executor at once, anybody else later.
 #[inline(always)]
 fn wake(waker: Waker, tasks: &Tasks, aftermath: &mut Aftermath, has_aftermath: &mut bool) {
-    match TaskId::of(&waker) {
-        Some(id) if tasks.owns(id) => {
-            tasks.wake(id);
-            // Dropping it would do nothing, by way of a call.
-            std::mem::forget(waker);
-        }
-        _ => {
-            aftermath.wakers.push(waker);
-            *has_aftermath = true;
-        }
+    if let Some(id) = TaskId::of(&waker)
+        && tasks.wake(id)
+    {
+        // Dropping it would do nothing, by way of a call.
+        std::mem::forget(waker);
+    } else {
+        wake_later(waker, aftermath, has_aftermath);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn wake_later(waker: Waker, aftermath: &mut Aftermath, has_aftermath: &mut bool) {
+    aftermath.wakers.push(waker);
+    *has_aftermath = true;
 }
 
 /// What a completion that is not the only one of its operation may touch.

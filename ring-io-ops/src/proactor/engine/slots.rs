@@ -98,6 +98,17 @@ impl Slot {
     }
 
     #[inline(always)]
+    pub(super) const fn is_done(&self) -> bool {
+        self.tag & STATE_MASK == State::Done as u32
+    }
+
+    #[inline(always)]
+    pub(super) const fn complete(&mut self) {
+        debug_assert!(self.tag & STATE_MASK == State::Waiting as u32, "a completion for nobody");
+        self.tag += State::Done as u32 - State::Waiting as u32;
+    }
+
+    #[inline(always)]
     pub(super) const fn set_state(&mut self, state: State) {
         self.tag = self.tag & !STATE_MASK | state as u32;
     }
@@ -120,7 +131,6 @@ impl Slot {
 pub(crate) struct Slots {
     slots: Vec<Slot>,
     free: u32,
-    used: u32,
 }
 
 impl Slots {
@@ -128,13 +138,7 @@ impl Slots {
         Self {
             slots: Vec::with_capacity(n),
             free: NONE,
-            used: 0,
         }
-    }
-
-    /// How many operations have a slot.
-    pub(crate) const fn used(&self) -> u32 {
-        self.used
     }
 
     #[inline(always)]
@@ -170,8 +174,9 @@ impl Slots {
         let index = self.free;
         let slot = &mut self.slots[index as usize];
         self.free = slot.link;
-        self.used += 1;
-        slot.waker = Some(waker);
+        debug_assert!(slot.waker.is_none(), "a free slot wakes nobody");
+        // Not assigned: there is nothing to drop.
+        std::mem::forget(slot.waker.replace(waker));
         slot.tag += state as u32;
         (Key::new(index, slot.tag), slot)
     }
@@ -191,8 +196,17 @@ impl Slots {
         slot.tag = (slot.tag & !STATE_MASK).wrapping_add(1 << STATE_BITS);
         slot.link = self.free;
         self.free = index;
-        self.used -= 1;
         slot.waker.take()
+    }
+
+    /// The same for an operation that is done, and woke whom it had to.
+    #[inline(always)]
+    pub(super) fn give_back_done(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        debug_assert!(slot.waker.is_none(), "who waited for it was woken");
+        slot.tag = (slot.tag & !STATE_MASK).wrapping_add(1 << STATE_BITS);
+        slot.link = self.free;
+        self.free = index;
     }
 
     #[cold]

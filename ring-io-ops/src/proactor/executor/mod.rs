@@ -25,9 +25,6 @@ use waker::{Entered, TaskId};
 pub(crate) struct Executor {
     tasks: Tasks,
     inbox: Arc<Inbox>,
-    /// Of the task that is polled now.
-    aborted: std::cell::Cell<Option<TaskId>>,
-    polled: std::cell::Cell<Option<TaskId>>,
 }
 
 /// Why [`Executor::run`] came back.
@@ -46,8 +43,6 @@ impl Executor {
         Some(Rc::new(Self {
             tasks: Tasks::new(number),
             inbox,
-            aborted: std::cell::Cell::new(None),
-            polled: std::cell::Cell::new(None),
         }))
     }
 
@@ -70,9 +65,7 @@ impl Executor {
     }
 
     fn abort(&self, id: TaskId) {
-        if self.polled.get() == Some(id) {
-            self.aborted.set(Some(id));
-        } else if let Some(task) = self.tasks.take(id) {
+        if let Some(task) = self.tasks.abort(id) {
             self.tasks.end(id);
             drop(task);
         }
@@ -129,13 +122,12 @@ impl Executor {
             let waker = std::mem::ManuallyDrop::new(id.waker());
             let mut context = Context::from_waker(&waker);
             if let Some(mut task) = task {
-                self.polled.set(Some(id));
                 // A join handle takes a task's panic, so none comes out here.
-                let poll = task.as_mut().poll(&mut context);
-                self.polled.set(None);
-                if self.aborted.take().is_none() && poll.is_pending() {
-                    self.tasks.put_back(id, task);
-                } else {
+                let over = match task.as_mut().poll(&mut context) {
+                    Poll::Pending => self.tasks.put_back(id, task),
+                    Poll::Ready(()) => Some(task),
+                };
+                if let Some(task) = over {
                     self.tasks.end(id);
                     drop(task);
                 }

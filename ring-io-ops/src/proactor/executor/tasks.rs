@@ -19,11 +19,26 @@ pub(super) const MAIN: u32 = 0;
 struct Entry {
     /// Not here while it is polled.
     task: Option<Task>,
+    /// The number of the task that is here, or of the one that will be.
+    id: TaskId,
     /// The next in the queue of the ready, or the next free place.
     next: u32,
-    generation: u16,
     /// In the queue of the ready: however often it is woken, it is polled once.
     queued: bool,
+    /// To be dropped when its poll is over.
+    aborted: bool,
+}
+
+impl Entry {
+    const fn new(id: TaskId) -> Self {
+        Self {
+            task: None,
+            id,
+            next: NONE,
+            queued: false,
+            aborted: false,
+        }
+    }
 }
 
 struct Table {
@@ -45,12 +60,7 @@ pub(crate) struct Tasks {
 
 impl Tasks {
     pub(super) fn new(executor: u16) -> Self {
-        let main = Entry {
-            task: None,
-            next: NONE,
-            generation: 0,
-            queued: false,
-        };
+        let main = Entry::new(TaskId::new(MAIN, 0, executor));
         Self {
             table: UnsafeCell::new(Table {
                 entries: vec![main],
@@ -68,12 +78,6 @@ impl Tasks {
         self.executor
     }
 
-    /// Whether a task's number is of this executor.
-    #[inline(always)]
-    pub(crate) const fn owns(&self, id: TaskId) -> bool {
-        id.executor() == self.executor
-    }
-
     // The reference must be gone before anything else is called.
     #[allow(clippy::mut_from_ref)]
     #[inline(always)]
@@ -87,12 +91,8 @@ impl Tasks {
         let table = self.table();
         if table.free == NONE {
             let index = u32::try_from(table.entries.len()).expect("fewer than 2^32 tasks");
-            table.entries.push(Entry {
-                task: None,
-                next: NONE,
-                generation: 0,
-                queued: false,
-            });
+            let id = TaskId::new(index, 0, self.executor);
+            table.entries.push(Entry::new(id));
             table.free = index;
         }
         let index = table.free;
@@ -100,7 +100,7 @@ impl Tasks {
         table.free = entry.next;
         table.live += 1;
         entry.task = Some(task);
-        let id = TaskId::new(index, entry.generation, self.executor);
+        let id = entry.id;
         self.wake(id);
         id
     }
@@ -110,15 +110,19 @@ impl Tasks {
         self.table().live
     }
 
-    /// Puts a task into the queue of the ready, unless it is there, or gone.
+    /// Puts a task into the queue of the ready, unless it is there; `false` when there is no such task.
     #[inline(always)]
-    pub(crate) fn wake(&self, id: TaskId) {
+    pub(crate) fn wake(&self, id: TaskId) -> bool {
         let table = self.table();
         let Some(entry) = table.entries.get_mut(id.index() as usize) else {
-            return;
+            return false;
         };
-        if entry.queued || entry.generation != id.generation() {
-            return;
+        // The executor is a part of the number, so this asks for that too.
+        if entry.id != id {
+            return false;
+        }
+        if entry.queued {
+            return true;
         }
         entry.queued = true;
         entry.next = NONE;
@@ -128,6 +132,7 @@ impl Tasks {
         } else {
             table.entries[last as usize].next = id.index();
         }
+        true
     }
 
     #[inline(always)]
@@ -146,16 +151,20 @@ impl Tasks {
         let entry = &mut table.entries[index as usize];
         table.first = entry.next;
         entry.queued = false;
-        let id = TaskId::new(index, entry.generation, self.executor);
-        Some((id, entry.task.take()))
+        Some((entry.id, entry.task.take()))
     }
 
-    /// Puts a task back that was polled and goes on.
+    /// Puts a task back that was polled and goes on; answers with it if it was aborted meanwhile.
     #[inline(always)]
-    pub(super) fn put_back(&self, id: TaskId, task: Task) {
+    pub(super) fn put_back(&self, id: TaskId, task: Task) -> Option<Task> {
         let entry = &mut self.table().entries[id.index() as usize];
         debug_assert!(entry.task.is_none(), "a task lies in the place of another");
-        entry.task = Some(task);
+        if entry.aborted {
+            return Some(task);
+        }
+        // Not assigned: there is nothing to drop.
+        std::mem::forget(entry.task.replace(task));
+        None
     }
 
     /// Gives the place of a task back that ended.
@@ -163,7 +172,8 @@ impl Tasks {
         let table = self.table();
         let entry = &mut table.entries[id.index() as usize];
         // Woken in its last poll, it stands in the queue: the place is given back when its turn comes.
-        entry.generation = entry.generation.wrapping_add(1);
+        entry.id = id.next();
+        entry.aborted = false;
         table.live -= 1;
         if !entry.queued {
             entry.next = table.free;
@@ -179,27 +189,29 @@ impl Tasks {
         table.free = id.index();
     }
 
-    /// The number that the main future has now.
-    pub(super) fn main(&self) -> TaskId {
-        TaskId::new(MAIN, self.table().entries[MAIN as usize].generation, self.executor)
+    /// The number of the main future.
+    pub(super) const fn main(&self) -> TaskId {
+        TaskId::new(MAIN, 0, self.executor)
     }
 
-    /// Takes a task out that is not being polled, to drop it.
-    pub(super) fn take(&self, id: TaskId) -> Option<Task> {
+    /// Takes a task out, to drop it. One that is being polled is marked, so that [`put_back`](Self::put_back) refuses it.
+    pub(super) fn abort(&self, id: TaskId) -> Option<Task> {
         let entry = self.table().entries.get_mut(id.index() as usize)?;
-        if entry.generation != id.generation() {
+        if entry.id != id {
             return None;
         }
-        entry.task.take()
+        let task = entry.task.take();
+        entry.aborted = task.is_none();
+        task
     }
 
     /// Takes any task that is left, to drop it.
     pub(super) fn take_any(&self) -> Option<(TaskId, Task)> {
         let table = self.table();
-        table.entries.iter_mut().enumerate().find_map(|(index, entry)| {
-            let task = entry.task.take()?;
-            Some((TaskId::new(index as u32, entry.generation, self.executor), task))
-        })
+        table
+            .entries
+            .iter_mut()
+            .find_map(|entry| Some((entry.id, entry.task.take()?)))
     }
 }
 

@@ -32,9 +32,10 @@ impl TaskId {
         self.0 as u32
     }
 
-    #[inline(always)]
-    pub(super) const fn generation(self) -> u16 {
-        (self.0 >> 32) as u16
+    /// The number of the next task in the same place.
+    pub(super) const fn next(self) -> Self {
+        let generation = ((self.0 >> 32) as u16).wrapping_add(1);
+        Self::new(self.index(), generation, self.executor())
     }
 
     #[inline(always)]
@@ -122,11 +123,12 @@ fn wake(id: TaskId) {
     // A thread that is ending has no current executor any more.
     let current = CURRENT.try_with(Cell::get).unwrap_or(ptr::null());
     // SAFETY: not null while an executor runs on this thread, and then it lives, as `Entered` demands.
-    if let Some(tasks) = unsafe { current.as_ref() }
-        && tasks.executor() == id.executor()
-    {
+    let Some(tasks) = (unsafe { current.as_ref() }) else {
+        return inbox::wake(id);
+    };
+    if tasks.executor() == id.executor() {
         tasks.wake(id);
-        return;
+    } else {
+        inbox::wake(id);
     }
-    inbox::wake(id);
 }

@@ -20,7 +20,8 @@ use ring_io::{Message, send_message};
 use super::engine::{Aftermath, Counters, Engine, RUNG};
 use super::error::BuildError;
 use super::executor::{Executor, JoinHandle, Pause, Tasks};
-use super::owned::OwnedOperation;
+use super::handle::{Handle, Start, StartMultishot};
+use super::owned::{MultishotOperation, OwnedOperation};
 
 pub use builder::LocalBuilder;
 pub use multishot::Multishot;
@@ -144,11 +145,6 @@ impl Inner {
         if let Some(panic) = first_panic {
             panic::resume_unwind(panic);
         }
-    }
-
-    /// Closes a descriptor in order: behind what was pushed before.
-    pub(crate) fn close(&self, fd: OwnedFd) {
-        self.with(|engine, _| engine.close_fd(fd));
     }
 
     /// Submits what is prepared, and waits for at most `limit` until something has happened.
@@ -341,10 +337,6 @@ impl AsFd for LocalProactor {
 }
 
 impl LocalHandle {
-    pub(crate) fn inner(&self) -> &Inner {
-        &self.inner
-    }
-
     /// Starts a task. It runs within [`block_on`](LocalProactor::block_on), also without its handle.
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -359,6 +351,11 @@ impl LocalHandle {
         Op::new(&self.inner, operation)
     }
 
+    /// An operation with many completions. Nothing happens before it is polled.
+    pub fn start_multishot<T: MultishotOperation>(&self, operation: T) -> Multishot<'_, T> {
+        Multishot::new(&self.inner, operation)
+    }
+
     /// Hands the kernel what was pushed so far, without waiting.
     ///
     /// There is no need for it under [`block_on`](LocalProactor::block_on), which submits before it waits.
@@ -367,13 +364,13 @@ impl LocalHandle {
     }
 
     /// Waits until `duration` has passed.
-    pub fn sleep(&self, duration: Duration) -> Sleep<'_> {
+    pub fn sleep(&self, duration: Duration) -> Sleep {
         self.sleep_until(Instant::now() + duration)
     }
 
     /// Waits until `at`.
-    pub fn sleep_until(&self, at: Instant) -> Sleep<'_> {
-        Sleep::new(&self.inner, at)
+    pub fn sleep_until(&self, at: Instant) -> Sleep {
+        Sleep::new(Rc::clone(&self.inner), at)
     }
 
     /// What was done so far.
@@ -394,6 +391,35 @@ impl LocalHandle {
     /// How many tasks have not ended.
     pub fn tasks(&self) -> usize {
         self.inner.executor.live()
+    }
+}
+
+impl Handle for LocalHandle {
+    type Sleep = Sleep;
+
+    fn sleep_until(&self, at: Instant) -> Sleep {
+        LocalHandle::sleep_until(self, at)
+    }
+
+    fn close(&self, fd: OwnedFd) {
+        self.inner.with(|engine, _| engine.close_fd(fd));
+    }
+}
+
+impl<T: OwnedOperation> Start<T> for LocalHandle {
+    type Op<'h> = Op<'h, T>;
+
+    #[inline(always)]
+    fn start(&self, operation: T) -> Op<'_, T> {
+        LocalHandle::start(self, operation)
+    }
+}
+
+impl<T: MultishotOperation> StartMultishot<T> for LocalHandle {
+    type Multishot<'h> = Multishot<'h, T>;
+
+    fn start_multishot(&self, operation: T) -> Multishot<'_, T> {
+        LocalHandle::start_multishot(self, operation)
     }
 }
 

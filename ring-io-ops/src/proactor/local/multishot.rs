@@ -74,7 +74,7 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
     /// Asks the kernel to end the operation. What it has brought, and its end, still come.
     pub fn cancel(&mut self) {
         if let State::Started(key) = self.state {
-            self.inner.with(|engine, _| engine.cancel(key));
+            self.inner.with(|engine, _| engine.cancel_in_flight(key));
             self.inner.settle();
         }
     }
@@ -129,35 +129,36 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
     }
 
     fn arm(&mut self, context: &Context<'_>) -> Poll<Option<T::Item>> {
-        let kind = self.kind();
-        // SAFETY: initialised (1), and the kernel does not have it.
-        let sqe = unsafe { self.operation.assume_init_mut() }.entry();
+        let (credit, kind) = (self.credit, self.kind());
         let waker = waker::clone(context.waker());
-        // SAFETY: what the entry lends lives as long as the operation, which `self` keeps, or hands over (2).
         let started = self
             .inner
-            .with(|engine, _| unsafe { engine.start(sqe, self.credit, kind, waker) });
-        self.started(started)
+            .with(|engine, _| engine.start(credit, kind, waker));
+        self.go_on(started)
     }
 
     #[cold]
     fn push_granted(&mut self, key: Key, context: &Context<'_>) -> Poll<Option<T::Item>> {
         let kind = self.kind();
-        // SAFETY: initialised (1), and the kernel does not have it.
-        let sqe = unsafe { self.operation.assume_init_mut() }.entry();
         let waker = waker::clone(context.waker());
         let started = self.inner.with(|engine, _| {
             engine.set_waker(key, waker);
-            // SAFETY: as in `arm`.
-            unsafe { engine.start_granted(key, sqe, kind) }
+            engine.start_granted(key, kind)
         });
-        self.started(started)
+        self.go_on(started)
     }
 
-    fn started(&mut self, started: Started) -> Poll<Option<T::Item>> {
-        self.inner.settle();
-        match started {
-            Started::Pending(key) => {
+    fn go_on(&mut self, started: Started) -> Poll<Option<T::Item>> {
+        let poll = match started {
+            Started::Ready(key) => {
+                self.state = State::Started(key);
+                // SAFETY: initialised (1), and the kernel does not have it.
+                let sqe = unsafe { self.operation.assume_init_mut() }.entry();
+                // SAFETY: what the entry lends lives as long as the operation, which `self` keeps, or hands over (2).
+                self.inner.with(|engine, _| unsafe { engine.push(key, sqe) });
+                Poll::Pending
+            }
+            Started::Queued(key) => {
                 self.state = State::Started(key);
                 Poll::Pending
             }
@@ -171,7 +172,9 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
                 };
                 Poll::Ready(Some(item))
             }
-        }
+        };
+        self.inner.settle();
+        poll
     }
 }
 
@@ -192,8 +195,7 @@ impl<T: MultishotOperation> Drop for Multishot<'_, T> {
             return;
         };
         let abandoned = self.inner.with(|engine, tasks| engine.abandon(key, tasks));
-        // SAFETY: not used after this.
-        let mut operation = unsafe { std::mem::replace(&mut self.operation, MaybeUninit::uninit()) };
+        let mut operation = std::mem::replace(&mut self.operation, MaybeUninit::uninit());
         match abandoned {
             // SAFETY: initialised (1), and the kernel never had it.
             Abandoned::Unused => unsafe { operation.assume_init_drop() },

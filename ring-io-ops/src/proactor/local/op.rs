@@ -4,11 +4,14 @@ use std::fmt;
 use std::future::Future;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-use super::Inner;
+use super::{Inner, Sleep};
 use crate::proactor::engine::{Abandoned, Key, Kind, Orphan, Progress, Started};
 use crate::proactor::executor::waker;
+use crate::proactor::handle::{OpFuture, Timeout};
 use crate::proactor::owned::{Completion, OwnedOperation};
 
 /// An operation of a [`LocalProactor`](super::LocalProactor). [`LocalHandle::start`](super::LocalHandle::start) makes
@@ -19,49 +22,63 @@ use crate::proactor::owned::{Completion, OwnedOperation};
 ///
 /// # Invariants
 ///
-/// 1. `operation` is initialised unless `state` is `Over`.
-/// 2. While `state` is `Started`, the proactor knows the key, and the kernel may use what the operation lends. The value
+/// 1. `operation` is initialised unless `state` is `OVER`.
+/// 2. While `state` holds a key, the proactor knows the key, and the kernel may use what the operation lends. The value
 ///    is not touched then: it lies in a `MaybeUninit`, so that moving it says nothing about what it points at.
 #[must_use = "an operation does nothing until it is awaited"]
 pub struct Op<'p, T: OwnedOperation> {
-    inner: &'p Inner,
+    inner: &'p Rc<Inner>,
     state: State,
+    /// A deadline has passed: being cancelled means being late.
+    expired: bool,
     operation: MaybeUninit<T>,
 }
 
-#[derive(Clone, Copy)]
-enum State {
-    New,
-    Started(Key),
-    Over,
-}
 
 // The operation is never pinned: what the kernel uses lies behind it.
 impl<T: OwnedOperation> Unpin for Op<'_, T> {}
 
 impl<'p, T: OwnedOperation> Op<'p, T> {
     #[inline(always)]
-    pub(super) const fn new(inner: &'p Inner, operation: T) -> Self {
+    pub(super) const fn new(inner: &'p Rc<Inner>, operation: T) -> Self {
         Self {
             inner,
-            state: State::New,
+            state: State::NEW,
+            expired: false,
             operation: MaybeUninit::new(operation),
         }
     }
 
-    /// Asks the kernel to cancel the operation. It then ends soon, with `ECANCELED` or `EINTR`, or as if nothing
-    /// had been asked: await it to see which. Before the first poll this does nothing.
+    /// See [`OpFuture::cancel`].
     pub fn cancel(&mut self) {
-        if let State::Started(key) = self.state {
-            self.inner.with(|engine, _| engine.cancel(key));
+        if let Some(key) = self.state.key() {
+            if self.inner.with(|engine, tasks| engine.cancel(key, tasks)) {
+                self.state = State::CANCELLED;
+            }
             self.inner.settle();
+        } else if self.state == State::NEW {
+            // It ends at the next poll.
+            self.state = State::CANCELLED;
         }
+    }
+
+    /// See [`OpFuture::timeout`].
+    pub fn timeout(self, duration: Duration) -> Timeout<Self> {
+        OpFuture::timeout(self, duration)
+    }
+
+    /// See [`OpFuture::deadline`].
+    pub fn deadline(self, at: Instant) -> Timeout<Self> {
+        OpFuture::deadline(self, at)
     }
 
     /// Takes the operation out, which is over.
     #[inline(always)]
-    fn finish(&mut self, completion: Completion) -> T::Output {
-        self.state = State::Over;
+    fn finish(&mut self, mut completion: Completion) -> T::Output {
+        self.state = State::OVER;
+        if self.expired {
+            completion = completion.late();
+        }
         // SAFETY: initialised so far (1), and not from now on. The kernel has ended the operation, or never had it.
         unsafe { self.operation.assume_init_read().finish(completion) }
     }
@@ -77,66 +94,79 @@ impl<T: OwnedOperation> Future for Op<'_, T> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T::Output> {
         let this = self.get_mut();
         let inner = this.inner;
-        match this.state {
-            State::New => {
-                // SAFETY: initialised (1), and the kernel does not have it yet.
-                let sqe = unsafe { this.operation.assume_init_mut() }.entry();
-                let waker = waker::clone(context.waker());
-                // SAFETY: what the entry lends lives as long as the operation, which `self` keeps, or hands over (2).
-                match inner.with(|engine, _| unsafe { engine.start(sqe, 1, Kind::Single, waker) }) {
-                    Started::Pending(key) => this.state = State::Started(key),
-                    Started::Refused(error) => {
-                        inner.settle();
-                        return Poll::Ready(this.finish(Completion::failed(error)));
-                    }
-                }
-                Poll::Pending
-            }
-            State::Started(key) => match inner.with(|engine, _| engine.look(key, context.waker())) {
+        if let Some(key) = this.state.key() {
+            return match inner.with(|engine, _| engine.look(key, context.waker())) {
                 Progress::Done(completion) => Poll::Ready(this.finish(completion)),
                 Progress::Pending => Poll::Pending,
-                Progress::OtherWaker => {
-                    let waker = waker::clone(context.waker());
-                    inner.with(|engine, _| engine.set_waker(key, waker));
-                    inner.settle();
-                    Poll::Pending
-                }
+                Progress::OtherWaker => this.change_waker(key, context),
                 Progress::Granted => this.push_granted(key, context),
-            },
-            State::Over => panic!("an operation was polled after it was ready"),
+            };
         }
+        if this.state == State::NEW {
+            let waker = waker::clone(context.waker());
+            let started = inner.with(|engine, _| engine.start(1, Kind::Single, waker));
+            return this.go_on(started);
+        }
+        assert!(
+            this.state == State::CANCELLED,
+            "an operation was polled after it was ready"
+        );
+        Poll::Ready(this.finish(Completion::cancelled()))
     }
 }
 
 impl<T: OwnedOperation> Op<'_, T> {
+    #[inline(always)]
+    fn go_on(&mut self, started: Started) -> Poll<T::Output> {
+        match started {
+            Started::Ready(key) => {
+                self.state = State::started(key);
+                // SAFETY: initialised (1), and the kernel does not have it yet.
+                let sqe = unsafe { self.operation.assume_init_mut() }.entry();
+                // SAFETY: what the entry lends lives as long as the operation, which `self` keeps, or hands over (2).
+                self.inner.with(|engine, _| unsafe { engine.push(key, sqe) });
+                Poll::Pending
+            }
+            Started::Queued(key) => {
+                self.state = State::started(key);
+                Poll::Pending
+            }
+            Started::Refused(error) => {
+                self.inner.settle();
+                Poll::Ready(self.finish(Completion::failed(error)))
+            }
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn push_granted(&mut self, key: Key, context: &Context<'_>) -> Poll<T::Output> {
-        // SAFETY: initialised (1), and the kernel does not have it yet.
-        let sqe = unsafe { self.operation.assume_init_mut() }.entry();
         let waker = waker::clone(context.waker());
         let started = self.inner.with(|engine, _| {
             engine.set_waker(key, waker);
-            // SAFETY: as at the first push.
-            unsafe { engine.start_granted(key, sqe, Kind::Single) }
+            engine.start_granted(key, Kind::Single)
         });
+        let poll = self.go_on(started);
         self.inner.settle();
-        match started {
-            Started::Pending(key) => {
-                self.state = State::Started(key);
-                Poll::Pending
-            }
-            Started::Refused(error) => Poll::Ready(self.finish(Completion::failed(error))),
-        }
+        poll
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn change_waker(&mut self, key: Key, context: &Context<'_>) -> Poll<T::Output> {
+        let waker = waker::clone(context.waker());
+        self.inner.with(|engine, _| engine.set_waker(key, waker));
+        self.inner.settle();
+        Poll::Pending
     }
 
     #[cold]
     #[inline(never)]
     fn abandon(&mut self, key: Key) {
-        self.state = State::Over;
+        self.state = State::OVER;
         let abandoned = self.inner.with(|engine, tasks| engine.abandon(key, tasks));
-        // SAFETY: initialised so far (1), and not from now on; moving it touches nothing that the kernel uses.
-        let operation = unsafe { std::mem::replace(&mut self.operation, MaybeUninit::uninit()) };
+        // Initialised so far (1), and not from now on; moving it touches nothing that the kernel uses.
+        let operation = std::mem::replace(&mut self.operation, MaybeUninit::uninit());
         match abandoned {
             // SAFETY: initialised, and the kernel never had it.
             Abandoned::Unused => drop(unsafe { operation.assume_init() }),
@@ -158,11 +188,56 @@ impl<T: OwnedOperation> Op<'_, T> {
 impl<T: OwnedOperation> Drop for Op<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        match self.state {
-            State::Over => {}
-            State::Started(key) => self.abandon(key),
-            // SAFETY: initialised (1), and dropped once.
-            State::New => unsafe { self.operation.assume_init_drop() },
+        if self.state == State::OVER {
+            return;
+        }
+        match self.state.key() {
+            Some(key) => self.abandon(key),
+            // SAFETY: initialised (1), and dropped once; the kernel does not have it.
+            None => unsafe { self.operation.assume_init_drop() },
+        }
+    }
+}
+
+impl<T: OwnedOperation> OpFuture for Op<'_, T> {
+    type Sleep = Sleep;
+
+    fn cancel(&mut self) {
+        Op::cancel(self);
+    }
+
+    fn expire(&mut self) {
+        self.expired = true;
+        Op::cancel(self);
+    }
+
+    fn sleep_until(&self, at: Instant) -> Sleep {
+        Sleep::new(Rc::clone(self.inner), at)
+    }
+}
+
+/// Where an operation is: one word, because a `match` on an enum with a key in it jumps by a table, twice an operation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State(u64);
+
+impl State {
+    const NEW: Self = Self(u64::MAX);
+    const OVER: Self = Self(u64::MAX - 1);
+    /// Before it was pushed.
+    const CANCELLED: Self = Self(u64::MAX - 2);
+
+    #[inline(always)]
+    const fn started(key: Key) -> Self {
+        Self(key.user_data())
+    }
+
+    #[inline(always)]
+    const fn key(self) -> Option<Key> {
+        // No generation is so high that a key is one of the three: the slot's number would be `INTERNAL` or more.
+        if self.0 < Self::CANCELLED.0 {
+            Some(Key::from_user_data(self.0))
+        } else {
+            None
         }
     }
 }
@@ -180,9 +255,10 @@ impl<T: OwnedOperation> Orphan for Owned<T> {
 impl<T: OwnedOperation> fmt::Debug for Op<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
-            State::New => "new",
-            State::Started(_) => "started",
-            State::Over => "over",
+            State::NEW => "new",
+            State::CANCELLED => "cancelled",
+            State::OVER => "over",
+            _ => "started",
         };
         f.debug_struct("Op").field("state", &state).finish_non_exhaustive()
     }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -11,14 +12,14 @@ use crate::proactor::executor::waker;
 
 /// Ready when its moment has come. [`LocalHandle::sleep`](super::LocalHandle::sleep) makes one.
 #[must_use = "a future does nothing until it is awaited"]
-pub struct Sleep<'p> {
-    inner: &'p Inner,
+pub struct Sleep {
+    inner: Rc<Inner>,
     at: Instant,
     key: Option<TimerKey>,
 }
 
-impl<'p> Sleep<'p> {
-    pub(super) const fn new(inner: &'p Inner, at: Instant) -> Self {
+impl Sleep {
+    pub(super) const fn new(inner: Rc<Inner>, at: Instant) -> Self {
         Self {
             inner,
             at,
@@ -32,22 +33,23 @@ impl<'p> Sleep<'p> {
     }
 }
 
-impl Future for Sleep<'_> {
+impl Future for Sleep {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let (inner, at) = (self.inner, self.at);
-        match self.key {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let (inner, at) = (&this.inner, this.at);
+        match this.key {
             None => {
                 if Instant::now() >= at {
                     return Poll::Ready(());
                 }
                 let waker = waker::clone(context.waker());
-                self.key = Some(inner.with(|engine, _| engine.timers.insert(at, waker)));
+                this.key = Some(inner.with(|engine, _| engine.timers.insert(at, waker)));
             }
             Some(key) => match inner.with(|engine, _| engine.timers.wakes(key, context.waker())) {
                 None => {
-                    self.key = None;
+                    this.key = None;
                     return Poll::Ready(());
                 }
                 Some(true) => {}
@@ -62,7 +64,7 @@ impl Future for Sleep<'_> {
     }
 }
 
-impl Drop for Sleep<'_> {
+impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(key) = self.key {
             let waker = self.inner.with(|engine, _| engine.timers.remove(key));
@@ -71,7 +73,7 @@ impl Drop for Sleep<'_> {
     }
 }
 
-impl std::fmt::Debug for Sleep<'_> {
+impl std::fmt::Debug for Sleep {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sleep")
             .field("at", &self.at)

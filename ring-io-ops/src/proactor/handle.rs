@@ -1,0 +1,121 @@
+//! What the two proactors have in common: how operations are started, and what can be done with one that was.
+
+use std::fmt;
+use std::future::Future;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures_core::Stream;
+
+use super::owned::{MultishotOperation, OwnedOperation};
+
+/// The way to a proactor: [`LocalHandle`](super::LocalHandle).
+///
+/// Files and sockets are generic over it, so that the same code serves both proactors.
+pub trait Handle: Clone + fmt::Debug + 'static {
+    /// Ready at a moment.
+    type Sleep: Future<Output = ()> + Unpin + fmt::Debug;
+
+    /// Waits until `at`.
+    fn sleep_until(&self, at: Instant) -> Self::Sleep;
+
+    /// Closes a descriptor behind every operation on it that was started: nothing acts on whatever gets its number next.
+    fn close(&self, fd: OwnedFd);
+}
+
+/// A proactor that can run an operation of type `T`.
+pub trait Start<T: OwnedOperation>: Handle {
+    /// The operation as a future.
+    type Op<'h>: OpFuture<Output = T::Output>
+    where
+        Self: 'h;
+
+    /// Makes a future of an operation that owns what it lends. Nothing happens before it is polled.
+    fn start(&self, operation: T) -> Self::Op<'_>;
+}
+
+/// A proactor that can run a multishot operation of type `T`.
+pub trait StartMultishot<T: MultishotOperation>: Handle {
+    /// What the operation brings, as a stream.
+    type Multishot<'h>: Stream<Item = T::Item> + Unpin
+    where
+        Self: 'h;
+
+    /// Makes a stream of an operation with many completions. Nothing happens before it is polled.
+    fn start_multishot(&self, operation: T) -> Self::Multishot<'_>;
+}
+
+/// An operation as a future, of whichever proactor.
+pub trait OpFuture: Future + Unpin {
+    /// What waits for the operation's deadline.
+    type Sleep: Future<Output = ()> + Unpin;
+
+    /// Asks for the operation to be cancelled. It then ends soon: with `ECANCELED` or `EINTR`, or as if nothing had
+    /// been asked. Await it to see which.
+    fn cancel(&mut self);
+
+    /// As [`cancel`](Self::cancel), because the deadline has passed: where that ends it, the error is
+    /// [`OpError::TimedOut`](super::OpError::TimedOut).
+    fn expire(&mut self);
+
+    /// Waits until `at`, by the same proactor.
+    fn sleep_until(&self, at: Instant) -> Self::Sleep;
+
+    /// Cancels the operation when `duration` has passed and it has not ended, and waits for its end: what it was given
+    /// comes back in every case.
+    fn timeout(self, duration: Duration) -> Timeout<Self>
+    where
+        Self: Sized,
+    {
+        self.deadline(Instant::now() + duration)
+    }
+
+    /// The same with a moment.
+    fn deadline(self, at: Instant) -> Timeout<Self>
+    where
+        Self: Sized,
+    {
+        Timeout {
+            sleep: Some(self.sleep_until(at)),
+            op: self,
+        }
+    }
+}
+
+/// An operation with a deadline. [`OpFuture::timeout`] makes one.
+#[must_use = "an operation does nothing until it is awaited"]
+pub struct Timeout<O: OpFuture> {
+    op: O,
+    /// Gone when the deadline has passed.
+    sleep: Option<O::Sleep>,
+}
+
+impl<O: OpFuture> Future for Timeout<O> {
+    type Output = O::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<O::Output> {
+        // The operation first: what ended in time ended, even if nobody looked in time.
+        if let ready @ Poll::Ready(_) = Pin::new(&mut self.op).poll(context) {
+            return ready;
+        }
+        if let Some(sleep) = &mut self.sleep
+            && Pin::new(sleep).poll(context).is_ready()
+        {
+            self.sleep = None;
+            self.op.expire();
+            // It may never have started, and then it is over at once.
+            return Pin::new(&mut self.op).poll(context);
+        }
+        Poll::Pending
+    }
+}
+
+impl<O: OpFuture> fmt::Debug for Timeout<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeout")
+            .field("expired", &self.sleep.is_none())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,3 @@
+//! The proactor on the real kernel.
+
+mod local;
