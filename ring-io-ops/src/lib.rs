@@ -28,9 +28,9 @@ mod chain;
 mod destination;
 mod operation;
 pub mod ops;
-mod raw;
 #[cfg(feature = "proactor")]
 pub mod proactor;
+mod raw;
 mod target;
 mod timespec;
 mod wide;

@@ -33,7 +33,9 @@ pub unsafe trait IoBuf: 'static {
     {
         let begin = match range.start_bound() {
             Bound::Included(&n) => n,
-            Bound::Excluded(&n) => n.checked_add(1).expect("a range that begins in the address space"),
+            Bound::Excluded(&n) => n
+                .checked_add(1)
+                .expect("a range that begins in the address space"),
             Bound::Unbounded => 0,
         };
         let end = match range.end_bound() {
@@ -41,7 +43,10 @@ pub unsafe trait IoBuf: 'static {
             Bound::Excluded(&n) => n,
             Bound::Unbounded => usize::MAX,
         };
-        assert!(begin <= end, "slice begins at {begin} and ends before, at {end}");
+        assert!(
+            begin <= end,
+            "slice begins at {begin} and ends before, at {end}"
+        );
         assert!(
             begin <= self.bytes_init(),
             "slice begins at {begin}, behind the {} initialised bytes",
@@ -216,7 +221,10 @@ unsafe impl<B: IoBuf> IoBuf for Slice<B> {
 
     #[inline]
     fn bytes_init(&self) -> usize {
-        self.buffer.bytes_init().min(self.end).saturating_sub(self.begin)
+        self.buffer
+            .bytes_init()
+            .min(self.end)
+            .saturating_sub(self.begin)
     }
 }
 
@@ -236,7 +244,11 @@ unsafe impl<B: IoBufMut> IoBufMut for Slice<B> {
     #[inline]
     unsafe fn set_bytes_init(&mut self, n: usize) {
         // What lies behind the part stays initialised only if the buffer was longer than the part.
-        let n = (self.begin + n).max(if self.buffer.bytes_init() > self.end { self.buffer.bytes_init() } else { 0 });
+        let n = (self.begin + n).max(if self.buffer.bytes_init() > self.end {
+            self.buffer.bytes_init()
+        } else {
+            0
+        });
         // SAFETY: the bytes before the part were initialised (1), and the caller vouches for those in it.
         unsafe { self.buffer.set_bytes_init(n) }
     }

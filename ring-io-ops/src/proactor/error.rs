@@ -19,7 +19,9 @@ pub enum OpError {
     #[error("the proactor is shut down; nothing was submitted")]
     Closed,
     /// The operation needs more completions at once than the proactor lets be in flight. Nothing was submitted.
-    #[error("the operation needs {needed} completions in flight and the proactor allows {capacity}; build it with more")]
+    #[error(
+        "the operation needs {needed} completions in flight and the proactor allows {capacity}; build it with more"
+    )]
     TooLarge {
         /// How many completions the operation can bring.
         needed: u32,
@@ -119,6 +121,9 @@ pub enum BuildError {
     /// Too many proactors live in this process: wakers name theirs with 16 bits.
     #[error("more than 65535 proactors live in this process; drop some")]
     TooMany,
+    /// There is no way for other threads to end a wait: the pipe for it could not be made.
+    #[error("the pipe that other threads wake this one by could not be made: {0}")]
+    Bell(io::Error),
     /// The driver's thread could not be started.
     #[error("the driver's thread could not be started: {0}")]
     Thread(io::Error),
@@ -129,7 +134,7 @@ impl From<BuildError> for io::Error {
         match error {
             BuildError::Setup(error) => error.into(),
             BuildError::Enter(error) => error.into(),
-            BuildError::Thread(error) => error,
+            BuildError::Thread(error) | BuildError::Bell(error) => error,
             BuildError::TooMany => Self::other(error),
         }
     }

@@ -30,14 +30,20 @@ fn a_read_that_fails_gives_its_buffer_back_too() {
     let failed = proactor
         .block_on(proactor.start(ReadAt::new(Fd(-1), vec![7; 3], 0)))
         .expect_err("no such descriptor");
-    assert_eq!((failed.errno().raw(), failed.value), (libc::EBADF, vec![7; 3]));
+    assert_eq!(
+        (failed.errno().raw(), failed.value),
+        (libc::EBADF, vec![7; 3])
+    );
 }
 
 #[test]
 fn with_a_capacity_of_one_a_hundred_tasks_take_turns() {
     let file = file_of(&[9; 4096]);
     let fd = Fd(file.as_raw_fd());
-    let proactor = LocalProactor::builder().in_flight(1).build().expect("a proactor");
+    let proactor = LocalProactor::builder()
+        .in_flight(1)
+        .build()
+        .expect("a proactor");
     let sum = Rc::new(std::cell::Cell::new(0));
     proactor.block_on(async {
         let tasks: Vec<_> = (0..100)
@@ -82,7 +88,7 @@ fn a_read_that_is_dropped_in_flight_is_cancelled_and_drained() {
         .await;
     });
     assert_eq!(proactor.counters().orphans, 1);
-    assert_eq!(proactor.shutdown(Duration::from_secs(5)).operations, 0);
+    assert_eq!(proactor.shutdown(Duration::from_secs(5)).completions, 0);
 }
 
 #[test]

@@ -79,6 +79,11 @@ impl Credit {
         self.closed
     }
 
+    /// Takes the first who waits off the list, with nothing for it.
+    pub(super) fn next_waiting(&mut self) -> Option<Key> {
+        Some(self.waiting.pop_front()?.0)
+    }
+
     /// Puts credit aside for the first who waits, if there is enough, and takes it off the list.
     pub(super) fn grant(&mut self, is_alive: impl Fn(Key) -> bool) -> Option<Key> {
         loop {

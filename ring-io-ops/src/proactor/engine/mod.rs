@@ -3,6 +3,7 @@
 //! Nothing here polls a future, calls a waker of somebody else's, or drops what a user lent: such things are collected
 //! as [`Aftermath`] and done by the caller, when it has no reference to the engine any more.
 
+mod bell;
 mod counters;
 mod credit;
 #[cfg(test)]
@@ -14,10 +15,12 @@ mod streams;
 mod timers;
 
 use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use ring_io::{Cqe, EnterError, SetupError, Sqe};
+use ring_io::{Cqe, EnterError, Message, MessageError, SetupError, Sqe, send_message};
 
 pub use counters::Counters;
 pub(crate) use credit::Credit;
@@ -28,9 +31,11 @@ pub(crate) use timers::{TimerKey, Timers};
 
 use super::error::OpError;
 use super::executor::Tasks;
+use super::executor::inbox::Bell;
 use super::executor::waker::TaskId;
 use super::owned::Completion;
 use crate::{AsyncCancel, CancelMatch, Operation};
+use bell::BellPipe;
 use slots::Slots;
 use streams::Streams;
 
@@ -38,7 +43,7 @@ use streams::Streams;
 const INTERNAL: u32 = u32::MAX - 7;
 
 /// The user data of the completion that ends a wait because somebody rang.
-pub(crate) const RUNG: u64 = INTERNAL as u64;
+const RUNG: u64 = INTERNAL as u64;
 /// The user data of cancel requests whose outcome nobody asked for.
 const CANCEL: u64 = INTERNAL as u64 + 1;
 /// The user data of closes that nobody awaits.
@@ -179,6 +184,9 @@ pub(crate) struct Engine {
     pub(crate) timers: Timers,
     batching: Batching,
     counters: Counters,
+    stopped: bool,
+    /// What is written to where the kernel takes no messages from other threads.
+    pipe: Option<BellPipe>,
 }
 
 impl Engine {
@@ -193,7 +201,10 @@ impl Engine {
         // The kernel may have given less, where a limit of its own is lower.
         let in_flight = in_flight.min(port.cq_entries().saturating_sub(RESERVE).max(1));
         Ok(Self {
-            submit_when: port.position().wrapping_add(batching.submit_at).wrapping_sub(1),
+            submit_when: port
+                .position()
+                .wrapping_add(batching.submit_at)
+                .wrapping_sub(1),
             port,
             slots: Slots::with_capacity(in_flight as usize),
             credit: Credit::new(in_flight),
@@ -209,6 +220,8 @@ impl Engine {
             timers: Timers::default(),
             batching,
             counters: Counters::default(),
+            stopped: false,
+            pipe: None,
         })
     }
 
@@ -234,9 +247,29 @@ impl Engine {
         self.batching
     }
 
-    /// Nothing is started any more; what is in flight goes on.
-    pub(crate) const fn close(&mut self) {
+    /// Nothing is started any more; what is in flight goes on. Who waits for its turn is woken, and learns of it.
+    pub(crate) fn close(&mut self, tasks: &Tasks) {
         self.credit.close();
+        self.slots.each_granted(|slot| {
+            // Its credit comes back here, not when somebody looks at it, which may be never.
+            self.credit
+                .give_back(std::mem::take(&mut slot.result) as u32);
+        });
+        while let Some(key) = self.credit.next_waiting() {
+            if self.slots.is_queued(key) {
+                let slot = self.slots.of(key);
+                slot.result = 0;
+                slot.set_state(State::Granted);
+                if let Some(waker) = slot.waker.take() {
+                    wake(waker, tasks, &mut self.aftermath, &mut self.has_aftermath);
+                }
+            }
+        }
+    }
+
+    /// The ring is not entered any more.
+    pub(crate) const fn stop(&mut self) {
+        self.stopped = true;
     }
 
     pub(crate) const fn is_closed(&self) -> bool {
@@ -250,7 +283,45 @@ impl Engine {
             return None;
         }
         self.has_aftermath = false;
-        Some(std::mem::take(&mut self.aftermath))
+        let aftermath = std::mem::take(&mut self.aftermath);
+        if aftermath.rung
+            && let Some(pipe) = &self.pipe
+        {
+            // The byte was read; the next one is waited for.
+            let sqe = pipe.entry();
+            self.reserved -= 1;
+            self.push_internal(sqe, RUNG);
+        }
+        Some(aftermath)
+    }
+
+    /// What other threads ring to end a wait. To be asked for once.
+    ///
+    /// It must not be rung any more when the engine is dropped.
+    pub(crate) fn bell(&mut self) -> io::Result<Bell> {
+        let fd = self.port.raw_fd();
+        let ring = move || {
+            // SAFETY: the engine, whose ring it is, outlives the last ringing.
+            send_message(
+                &unsafe { BorrowedFd::borrow_raw(fd) },
+                Message::new(RUNG, 0),
+            )
+        };
+        // Asked for by doing it: a wake too many is no harm.
+        match ring() {
+            Err(MessageError::Unsupported(_)) => {
+                let (pipe, bell) = BellPipe::new()?;
+                let sqe = pipe.entry();
+                self.pipe = Some(pipe);
+                self.push_internal(sqe, RUNG);
+                Ok(bell)
+            }
+            _ => Ok(Box::new(move || {
+                // An error means that the ring is being torn down, or out of memory for a completion; then the owner
+                // is awake, or will be.
+                let _ = ring();
+            })),
+        }
     }
 
     // Starting.
@@ -396,7 +467,9 @@ impl Engine {
         let slot = self.slots.of(key);
         match state {
             State::Granted => StreamProgress::Granted,
-            _ if slot.waker.as_ref().is_some_and(|old| old.will_wake(waker)) => StreamProgress::Pending,
+            _ if slot.waker.as_ref().is_some_and(|old| old.will_wake(waker)) => {
+                StreamProgress::Pending
+            }
             _ => StreamProgress::OtherWaker,
         }
     }
@@ -478,7 +551,9 @@ impl Engine {
         if multishot {
             credit = self.streams.credit(stream);
             for completion in self.streams.close(stream) {
-                self.aftermath.orphans.push((OrphanId(id), completion, false));
+                self.aftermath
+                    .orphans
+                    .push((OrphanId(id), completion, false));
                 self.has_aftermath = true;
             }
         }
@@ -504,7 +579,8 @@ impl Engine {
 
     /// How many completions are to come.
     pub(crate) fn outstanding(&self) -> u32 {
-        self.credit.in_flight() + self.reserved + self.deferred.len() as u32
+        let waits_for_ring = u32::from(self.pipe.is_some());
+        self.credit.in_flight() + self.reserved + self.deferred.len() as u32 - waits_for_ring
     }
 
     /// Leaks what orphans own: the kernel was not seen to be done with it.
@@ -515,13 +591,16 @@ impl Engine {
     }
 
     /// Closes a descriptor behind everything that was pushed, so that no entry acts on whatever gets its number next.
-    pub(crate) fn close_fd(&mut self, fd: std::os::fd::OwnedFd) {
-        use std::os::fd::IntoRawFd;
-        if self.is_closed() && self.port.prepared() == 0 {
+    pub(crate) fn close_fd(&mut self, fd: OwnedFd) {
+        if self.stopped {
+            // What was pushed and not submitted never will be.
             drop(fd);
             return;
         }
-        self.push_internal(crate::Close::new(crate::Fd(fd.into_raw_fd())).to_sqe(), CLOSE);
+        self.push_internal(
+            crate::Close::new(crate::Fd(fd.into_raw_fd())).to_sqe(),
+            CLOSE,
+        );
     }
 
     /// Asks the kernel to cancel everything.
@@ -595,7 +674,11 @@ impl Engine {
 
     /// Submits what is prepared and waits, for `limit` at most, until something has happened; then reaps.
     #[inline(always)]
-    pub(crate) fn wait(&mut self, tasks: &Tasks, limit: Option<Duration>) -> Result<(), EnterError> {
+    pub(crate) fn wait(
+        &mut self,
+        tasks: &Tasks,
+        limit: Option<Duration>,
+    ) -> Result<(), EnterError> {
         if !self.deferred.is_empty() {
             self.push_deferred();
         }
@@ -631,7 +714,11 @@ impl Engine {
             return self.port.submit();
         }
         let n = self.batching.wait_for.min(self.credit.in_flight().max(1));
-        let min_wait = if n > 1 { self.batching.min_wait } else { Duration::ZERO };
+        let min_wait = if n > 1 {
+            self.batching.min_wait
+        } else {
+            Duration::ZERO
+        };
         self.port.submit_and_wait_with(&wait_of(n, min_wait, limit))
     }
 
@@ -856,7 +943,8 @@ impl Rare<'_> {
                 }
                 let stopped = last
                     && self.streams.is_paused(slot.result)
-                    && completion.result == Err(OpError::Kernel(ring_io::Errno::from_raw(libc::ECANCELED)));
+                    && completion.result
+                        == Err(OpError::Kernel(ring_io::Errno::from_raw(libc::ECANCELED)));
                 if !stopped && self.streams.push(slot.result, completion) && !last {
                     self.to_pause.push(key);
                 }
@@ -867,7 +955,9 @@ impl Rare<'_> {
             State::Orphan => {
                 let id = slot.result as u32 as u64 | (slot.flags as u64) << 32;
                 if id != 0 {
-                    self.aftermath.orphans.push((OrphanId(id), completion, last));
+                    self.aftermath
+                        .orphans
+                        .push((OrphanId(id), completion, last));
                     *self.has_aftermath = true;
                 }
                 if last {

@@ -117,8 +117,8 @@ impl Port {
                 // Positions repeat after 2^32 pushes; user data does not while its operation is in flight.
                 if sqe.user_data() == user_data {
                     ours = true;
-                    let links = sqe.flags()
-                        & (ring_io::SqeFlags::IO_LINK | ring_io::SqeFlags::IO_HARDLINK);
+                    let links =
+                        sqe.flags() & (ring_io::SqeFlags::IO_LINK | ring_io::SqeFlags::IO_HARDLINK);
                     *sqe = Sqe::new();
                     sqe.set_flags(links).set_user_data(user_data);
                 }

@@ -104,7 +104,10 @@ impl Slot {
 
     #[inline(always)]
     pub(super) const fn complete(&mut self) {
-        debug_assert!(self.tag & STATE_MASK == State::Waiting as u32, "a completion for nobody");
+        debug_assert!(
+            self.tag & STATE_MASK == State::Waiting as u32,
+            "a completion for nobody"
+        );
         self.tag += State::Done as u32 - State::Waiting as u32;
     }
 
@@ -165,6 +168,14 @@ impl Slots {
             .is_some_and(|slot| slot.is_of(key) && slot.state() == State::Queued)
     }
 
+    /// Shows `each` the operations whose credit is put aside.
+    pub(super) fn each_granted(&mut self, each: impl FnMut(&mut Slot)) {
+        self.slots
+            .iter_mut()
+            .filter(|slot| slot.state() == State::Granted)
+            .for_each(each);
+    }
+
     /// A slot in `state`, and its key.
     #[inline(always)]
     pub(super) fn take(&mut self, state: State, waker: Waker) -> (Key, &mut Slot) {
@@ -213,7 +224,10 @@ impl Slots {
     #[inline(never)]
     fn grow(&mut self) {
         let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 operations");
-        assert!(index < super::INTERNAL, "fewer operations than there are numbers for");
+        assert!(
+            index < super::INTERNAL,
+            "fewer operations than there are numbers for"
+        );
         self.slots.push(Slot {
             waker: None,
             result: 0,

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use super::waker::TaskId;
 
 /// What ends an executor's wait: rung at most once until the list is taken.
-pub(crate) type Bell = Box<dyn Fn() + Send>;
+pub(crate) type Bell = Box<dyn FnMut() + Send>;
 
 /// The wakes of one executor that came from elsewhere.
 pub(crate) struct Inbox {
@@ -42,9 +42,10 @@ impl Inbox {
 
     fn push(&self, id: TaskId) {
         let mut list = self.list();
+        let list = &mut *list;
         list.woken.push(id);
         if !list.rung
-            && let Some(bell) = &list.bell
+            && let Some(bell) = &mut list.bell
         {
             // Under the lock, so that what the bell names is not closed meanwhile.
             bell();

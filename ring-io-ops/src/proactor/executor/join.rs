@@ -85,7 +85,8 @@ impl<T> Future for JoinHandle<T> {
                 Poll::Pending
             }
             Outcome::Ended(_) => {
-                let Outcome::Ended(result) = std::mem::replace(&mut *outcome, Outcome::Taken) else {
+                let Outcome::Ended(result) = std::mem::replace(&mut *outcome, Outcome::Taken)
+                else {
                     unreachable!("just matched");
                 };
                 Poll::Ready(result)
@@ -110,14 +111,22 @@ pub(super) struct Joined<F: Future> {
 }
 
 impl<F: Future> Joined<F> {
-    pub(super) fn new(future: F) -> (Self, impl FnOnce(TaskId, &Rc<Executor>) -> JoinHandle<F::Output>) {
+    pub(super) fn new(
+        future: F,
+    ) -> (
+        Self,
+        impl FnOnce(TaskId, &Rc<Executor>) -> JoinHandle<F::Output>,
+    ) {
         let outcome = Rc::new(RefCell::new(Outcome::Running(None)));
         let shared = Rc::clone(&outcome);
-        (Self { future, outcome }, move |id, executor: &Rc<Executor>| JoinHandle {
-            outcome: shared,
-            id,
-            executor: Rc::downgrade(executor),
-        })
+        (
+            Self { future, outcome },
+            move |id, executor: &Rc<Executor>| JoinHandle {
+                outcome: shared,
+                id,
+                executor: Rc::downgrade(executor),
+            },
+        )
     }
 
     fn settle(outcome: &RefCell<Outcome<F::Output>>, result: Result<F::Output, JoinError>) {

@@ -7,6 +7,7 @@ mod join;
 mod tasks;
 pub(crate) mod waker;
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -25,6 +26,7 @@ use waker::{Entered, TaskId};
 pub(crate) struct Executor {
     tasks: Tasks,
     inbox: Arc<Inbox>,
+    closed: Cell<bool>,
 }
 
 /// Why [`Executor::run`] came back.
@@ -43,6 +45,7 @@ impl Executor {
         Some(Rc::new(Self {
             tasks: Tasks::new(number),
             inbox,
+            closed: Cell::new(false),
         }))
     }
 
@@ -60,6 +63,10 @@ impl Executor {
         F: Future + 'static,
     {
         let (joined, handle) = Joined::new(future);
+        if self.closed.get() {
+            // Dropped, which its handle tells.
+            return handle(self.tasks.nobody(), self);
+        }
         let id = self.tasks.add(Box::pin(joined));
         handle(id, self)
     }
@@ -83,15 +90,9 @@ impl Executor {
     /// # Panics
     ///
     /// When one runs on this thread already.
-    pub(crate) fn enter(&self) -> impl Drop + '_ {
-        struct Guard<'e>(#[allow(dead_code)] Entered, std::marker::PhantomData<&'e Tasks>);
-        impl Drop for Guard<'_> {
-            fn drop(&mut self) {}
-        }
-        // SAFETY: the borrow outlives the guard, which cannot leave the thread: `Tasks` is not `Sync`. A guard that is
-        // leaked would leave the pointer behind, and the two callers, which are this crate's, do not leak it.
-        let entered = unsafe { Entered::new(&self.tasks) };
-        Guard(entered, std::marker::PhantomData)
+    pub(crate) fn enter(&self) -> Entered<'_> {
+        // SAFETY: the borrow outlives the guard, and the two callers, which are this crate's, do not leak it.
+        unsafe { Entered::new(&self.tasks) }
     }
 
     /// Wakes the main future.
@@ -108,17 +109,24 @@ impl Executor {
         self.tasks.live()
     }
 
-    /// Polls who is ready, `budget` times at most; the output of `main` when that is ready.
+    /// Polls everybody who is ready, and who becomes ready meanwhile as long as there were fewer than `budget` polls;
+    /// the output of `main` when that is ready.
     #[inline(always)]
     pub(crate) fn run<T>(
         &self,
         budget: u32,
         mut main: Option<Pin<&mut dyn Future<Output = T>>>,
     ) -> Result<T, Pause> {
-        for _ in 0..budget {
+        let last = self.tasks.last_ready();
+        let mut polls = 0;
+        // Everybody had a turn who was ready at the start.
+        let mut round = self.tasks.is_idle();
+        while polls < budget || !round {
             let Some((id, task)) = self.tasks.next() else {
                 return Err(Pause::Idle);
             };
+            polls += 1;
+            round |= id.index() == last;
             let waker = std::mem::ManuallyDrop::new(id.waker());
             let mut context = Context::from_waker(&waker);
             if let Some(mut task) = task {
@@ -139,11 +147,17 @@ impl Executor {
                 return Ok(value);
             }
         }
-        Err(if self.is_idle() { Pause::Idle } else { Pause::Budget })
+        Err(Pause::Budget)
+    }
+
+    /// Takes no task any more.
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
+        self.clear();
     }
 
     /// Drops every task, and those that they spawn meanwhile.
-    pub(crate) fn clear(&self) {
+    fn clear(&self) {
         while let Some((id, task)) = self.tasks.take_any() {
             self.tasks.end(id);
             drop(task);

@@ -105,6 +105,11 @@ impl Tasks {
         id
     }
 
+    /// A number that no task has.
+    pub(super) const fn nobody(&self) -> TaskId {
+        TaskId::new(NONE, 0, self.executor)
+    }
+
     /// How many tasks have not ended.
     pub(super) fn live(&self) -> usize {
         self.table().live
@@ -138,6 +143,12 @@ impl Tasks {
     #[inline(always)]
     pub(super) fn is_idle(&self) -> bool {
         self.table().first == NONE
+    }
+
+    /// The last of the ready.
+    #[inline(always)]
+    pub(super) fn last_ready(&self) -> u32 {
+        self.table().last
     }
 
     /// Takes the first of the ready: its number, and the task unless it is the main one.

@@ -5,6 +5,7 @@
 //! outlives its task wakes whoever has the number by then, or nobody: a wake too many is always allowed.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::ptr;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
@@ -90,17 +91,17 @@ thread_local! {
 
 /// Makes an executor the one that runs on this thread, until the value is dropped.
 #[derive(Debug)]
-pub(super) struct Entered(());
+pub(crate) struct Entered<'e>(PhantomData<&'e Tasks>);
 
-impl Entered {
+impl<'e> Entered<'e> {
     /// # Panics
     ///
     /// When an executor runs on this thread already.
     ///
     /// # Safety
     ///
-    /// `tasks` lives until the value is dropped, which happens on this thread.
-    pub(super) unsafe fn new(tasks: &Tasks) -> Self {
+    /// The value is dropped, not leaked. (On this thread: `Tasks` is not `Sync`, so a reference to it stays here.)
+    pub(super) unsafe fn new(tasks: &'e Tasks) -> Self {
         CURRENT.with(|current| {
             assert!(
                 current.get().is_null(),
@@ -108,11 +109,11 @@ impl Entered {
             );
             current.set(tasks);
         });
-        Self(())
+        Self(PhantomData)
     }
 }
 
-impl Drop for Entered {
+impl Drop for Entered<'_> {
     fn drop(&mut self) {
         CURRENT.with(|current| current.set(ptr::null()));
     }

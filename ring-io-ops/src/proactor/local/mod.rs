@@ -1,8 +1,8 @@
 //! The proactor of one thread: no lock, no other thread, and the fastest ring that the kernel has.
 
 mod builder;
-mod op;
 mod multishot;
+mod op;
 mod sleep;
 
 use std::cell::UnsafeCell;
@@ -15,9 +15,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ring_io::{Message, send_message};
-
-use super::engine::{Aftermath, Counters, Engine, RUNG};
+use super::engine::{Aftermath, Counters, Engine};
 use super::error::BuildError;
 use super::executor::{Executor, JoinHandle, Pause, Tasks};
 use super::handle::{Handle, Start, StartMultishot};
@@ -33,8 +31,9 @@ pub use sleep::Sleep;
 #[non_exhaustive]
 #[must_use = "operations that could not be drained keep their buffers for ever"]
 pub struct Leftover {
-    /// Operations that the kernel had not ended by the deadline. What they own is leaked: the kernel may still use it.
-    pub operations: usize,
+    /// How many completions had not come by the deadline. What the operations own that they belong to is leaked, because
+    /// the kernel may still use it.
+    pub completions: u32,
 }
 
 /// A proactor for one thread, with an executor of its own.
@@ -167,10 +166,7 @@ impl Inner {
 
     /// Cancels everything and waits for the kernel to let go, until `deadline`.
     fn drain(&self, deadline: Instant) -> Leftover {
-        self.with(|engine, _| {
-            engine.close();
-            engine.cancel_all();
-        });
+        self.with(|engine, _| engine.cancel_all());
         loop {
             let left = self.with(|engine, _| engine.outstanding());
             let now = Instant::now();
@@ -185,7 +181,10 @@ impl Inner {
             }
         }
         Leftover {
-            operations: self.with(|engine, _| engine.outstanding()) as usize,
+            completions: self.with(|engine, _| {
+                engine.stop();
+                engine.outstanding()
+            }),
         }
     }
 }
@@ -220,15 +219,10 @@ impl LocalProactor {
         LocalBuilder::new()
     }
 
-    fn from_engine(engine: Engine) -> Result<Self, BuildError> {
+    fn from_engine(mut engine: Engine) -> Result<Self, BuildError> {
         let executor = Executor::new().ok_or(BuildError::TooMany)?;
-        let fd = engine.port().raw_fd();
-        executor.inbox().set_bell(Some(Box::new(move || {
-            // SAFETY: the bell is taken away before the ring is closed.
-            let ring = unsafe { BorrowedFd::borrow_raw(fd) };
-            // Where the kernel knows no such message the owner looks by itself, every now and then.
-            let _ = send_message(&ring, Message::new(RUNG, 0));
-        })));
+        let bell = engine.bell().map_err(BuildError::Bell)?;
+        executor.inbox().set_bell(Some(bell));
         Ok(Self {
             handle: LocalHandle {
                 inner: Rc::new(Inner {
@@ -304,8 +298,9 @@ impl LocalProactor {
         if inner.with(|engine, _| engine.is_closed()) {
             return Leftover::default();
         }
-        inner.with(|engine, _| engine.close());
-        inner.executor.clear();
+        inner.with(|engine, tasks| engine.close(tasks));
+        inner.settle();
+        inner.executor.close();
         inner.settle();
         inner.drain(Instant::now() + grace)
     }

@@ -34,7 +34,6 @@ pub struct Op<'p, T: OwnedOperation> {
     operation: MaybeUninit<T>,
 }
 
-
 // The operation is never pinned: what the kernel uses lies behind it.
 impl<T: OwnedOperation> Unpin for Op<'_, T> {}
 
@@ -124,7 +123,8 @@ impl<T: OwnedOperation> Op<'_, T> {
                 // SAFETY: initialised (1), and the kernel does not have it yet.
                 let sqe = unsafe { self.operation.assume_init_mut() }.entry();
                 // SAFETY: what the entry lends lives as long as the operation, which `self` keeps, or hands over (2).
-                self.inner.with(|engine, _| unsafe { engine.push(key, sqe) });
+                self.inner
+                    .with(|engine, _| unsafe { engine.push(key, sqe) });
                 Poll::Pending
             }
             Started::Queued(key) => {
@@ -260,6 +260,8 @@ impl<T: OwnedOperation> fmt::Debug for Op<'_, T> {
             State::OVER => "over",
             _ => "started",
         };
-        f.debug_struct("Op").field("state", &state).finish_non_exhaustive()
+        f.debug_struct("Op")
+            .field("state", &state)
+            .finish_non_exhaustive()
     }
 }
