@@ -301,11 +301,8 @@ impl Engine {
     pub(crate) fn bell(&mut self) -> io::Result<Bell> {
         let fd = self.port.raw_fd();
         let ring = move || {
-            // SAFETY: the engine, whose ring it is, outlives the last ringing.
-            send_message(
-                &unsafe { BorrowedFd::borrow_raw(fd) },
-                Message::new(RUNG, 0),
-            )
+            // SAFETY: the engine, whose ring it is, outlives the last ringing; the user data is none of an operation's.
+            unsafe { send_message(&BorrowedFd::borrow_raw(fd), Message::new(RUNG, 0)) }
         };
         // Asked for by doing it: a wake too many is no harm.
         match ring() {
