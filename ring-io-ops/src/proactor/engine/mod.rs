@@ -181,9 +181,11 @@ pub(crate) struct Engine {
     /// The position of the entry behind which to submit at once. Where that is not wished it lies 2^32 entries ahead,
     /// and one submit in as many is no harm.
     submit_when: u32,
-    pub(crate) timers: Timers,
+    timers: Timers,
     batching: Batching,
     counters: Counters,
+    /// Something besides completions wants a look around a wait: one question in place of five.
+    attention: bool,
     stopped: bool,
     /// What is written to where the kernel takes no messages from other threads.
     pipe: Option<BellPipe>,
@@ -220,6 +222,7 @@ impl Engine {
             timers: Timers::default(),
             batching,
             counters: Counters::default(),
+            attention: true,
             stopped: false,
             pipe: None,
         })
@@ -321,6 +324,12 @@ impl Engine {
         }
     }
 
+    /// The deadlines, to add one or to change one.
+    pub(crate) const fn timers(&mut self) -> &mut Timers {
+        self.attention = true;
+        &mut self.timers
+    }
+
     // Starting.
 
     /// A slot for an operation that brings `credit` completions at most, to be filled by [`push`](Self::push) when it
@@ -379,6 +388,7 @@ impl Engine {
         let (key, slot) = self.slots.take(State::Queued, waker);
         slot.result = credit as i32;
         self.credit.wait(key, credit);
+        self.attention = true;
         Started::Queued(key)
     }
 
@@ -419,6 +429,7 @@ impl Engine {
         slot.result = credit as i32;
         slot.set_state(State::Granted);
         self.stuck.push(key);
+        self.attention = true;
     }
 
     // Looking.
@@ -610,6 +621,7 @@ impl Engine {
     fn push_internal(&mut self, mut sqe: Sqe, user_data: u64) {
         sqe.set_user_data(user_data);
         self.deferred.push_back(sqe);
+        self.attention = true;
         self.push_deferred();
     }
 
@@ -676,29 +688,22 @@ impl Engine {
         tasks: &Tasks,
         limit: Option<Duration>,
     ) -> Result<(), EnterError> {
-        if !self.deferred.is_empty() {
-            self.push_deferred();
+        if limit.is_some() || self.attention {
+            return self.wait_rare(tasks, limit);
         }
-        let result = if limit.is_none()
-            && self.timers.is_empty()
-            && self.batching.wait_for == 1
-            && self.stuck.is_empty()
-        {
-            self.port.submit_and_wait(1)
-        } else {
-            self.wait_rare(limit)
-        };
+        let result = self.port.submit_and_wait(1);
         self.entered(result)?;
-        self.reap(tasks);
-        if !self.timers.is_empty() {
-            self.fire_timers(tasks);
+        self.reap_once(tasks);
+        if self.attention || self.port.has_overflow() {
+            self.attend(tasks);
         }
         Ok(())
     }
 
     #[cold]
     #[inline(never)]
-    fn wait_rare(&mut self, limit: Option<Duration>) -> Result<u32, EnterError> {
+    fn wait_rare(&mut self, tasks: &Tasks, limit: Option<Duration>) -> Result<(), EnterError> {
+        self.push_deferred();
         let until_timer = self
             .timers
             .next()
@@ -707,16 +712,44 @@ impl Engine {
             (Some(limit), Some(timer)) => Some(limit.min(timer)),
             (limit, timer) => limit.or(timer),
         };
-        if limit == Some(Duration::ZERO) || !self.stuck.is_empty() {
-            return self.port.submit();
-        }
-        let n = self.batching.wait_for.min(self.credit.in_flight().max(1));
-        let min_wait = if n > 1 {
-            self.batching.min_wait
+        let result = if limit == Some(Duration::ZERO) || !self.stuck.is_empty() {
+            self.port.submit()
         } else {
-            Duration::ZERO
+            let n = self.batching.wait_for.min(self.credit.in_flight().max(1));
+            let min_wait = if n > 1 {
+                self.batching.min_wait
+            } else {
+                Duration::ZERO
+            };
+            self.port.submit_and_wait_with(&wait_of(n, min_wait, limit))
         };
-        self.port.submit_and_wait_with(&wait_of(n, min_wait, limit))
+        self.entered(result)?;
+        self.reap(tasks);
+        self.fire_timers(tasks);
+        Ok(())
+    }
+
+    /// Does what the usual way passes by.
+    #[cold]
+    #[inline(never)]
+    fn attend(&mut self, tasks: &Tasks) {
+        if self.port.has_overflow() {
+            self.reap_overflow(tasks);
+        }
+        if self.credit.somebody_waits() {
+            self.grant(tasks);
+        }
+        if !self.to_pause.is_empty() {
+            self.pause_streams();
+        }
+        if !self.stuck.is_empty() {
+            self.retry_stuck(tasks);
+        }
+        self.attention = self.batching.wait_for != 1
+            || self.credit.somebody_waits()
+            || !self.deferred.is_empty()
+            || !self.stuck.is_empty()
+            || !self.timers.is_empty();
     }
 
     #[inline(always)]
@@ -754,12 +787,7 @@ impl Engine {
     #[inline(always)]
     pub(crate) fn reap(&mut self, tasks: &Tasks) {
         self.reap_once(tasks);
-        if self.port.has_overflow() {
-            self.reap_overflow(tasks);
-        }
-        if !self.stuck.is_empty() {
-            self.retry_stuck(tasks);
-        }
+        self.attend(tasks);
     }
 
     #[inline(always)]
@@ -774,6 +802,7 @@ impl Engine {
             has_aftermath,
             reserved,
             to_pause,
+            attention,
             counters,
             ..
         } = self;
@@ -785,8 +814,14 @@ impl Engine {
                 slot.complete();
                 (slot.result, slot.flags) = (cqe.raw_result(), cqe.flags().bits());
                 credit.give_back(1);
-                if let Some(waker) = slot.waker.take() {
-                    wake(waker, tasks, aftermath, has_aftermath);
+                // One of our own stays where it is: it has nothing to drop.
+                let woken = slot
+                    .waker
+                    .as_ref()
+                    .and_then(TaskId::of)
+                    .is_some_and(|id| tasks.wake(id));
+                if !woken && let Some(waker) = slot.waker.take() {
+                    wake_later(waker, aftermath, has_aftermath);
                 }
             } else {
                 let rare = Rare {
@@ -797,17 +832,12 @@ impl Engine {
                     has_aftermath,
                     reserved,
                     to_pause,
+                    attention,
                 };
                 rare.complete(key, cqe, tasks);
             }
         });
         counters.reaped += u64::from(n);
-        if self.credit.somebody_waits() {
-            self.grant(tasks);
-        }
-        if !self.to_pause.is_empty() {
-            self.pause_streams();
-        }
     }
 
     /// Stops multishot operations that nobody reads. They are armed anew when somebody does.
@@ -906,6 +936,7 @@ struct Rare<'e> {
     has_aftermath: &'e mut bool,
     reserved: &'e mut u32,
     to_pause: &'e mut Vec<Key>,
+    attention: &'e mut bool,
 }
 
 impl Rare<'_> {
@@ -944,6 +975,7 @@ impl Rare<'_> {
                         == Err(OpError::Kernel(ring_io::Errno::from_raw(libc::ECANCELED)));
                 if !stopped && self.streams.push(slot.result, completion) && !last {
                     self.to_pause.push(key);
+                    *self.attention = true;
                 }
                 if let Some(waker) = slot.waker.take() {
                     wake(waker, tasks, self.aftermath, self.has_aftermath);

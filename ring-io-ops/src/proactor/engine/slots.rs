@@ -68,6 +68,8 @@ impl Key {
 #[derive(Debug)]
 pub(crate) struct Slot {
     /// Who polls the future.
+    ///
+    /// A waker of the own executor stays here when it was woken: it has nothing to drop, and is written over.
     pub(super) waker: Option<Waker>,
     /// `Done`: the result. `Multishot`, `Ended`: the number of the queue. `Queued`, `Granted`: the credit it needs.
     pub(super) result: i32,
@@ -119,7 +121,8 @@ impl Slot {
     /// Whether a completion with this key is the only one that the slot waits for.
     #[inline(always)]
     pub(super) const fn awaits(&self, key: Key) -> bool {
-        self.tag == key.tag() && self.tag & STATE_MASK == State::Waiting as u32
+        // Keys are given out in two states, and one of them has this bit.
+        self.tag == key.tag() && self.tag & State::Waiting as u32 != 0
     }
 
     /// Whether a key of this slot is of its present operation.
@@ -130,6 +133,10 @@ impl Slot {
 }
 
 /// All slots. The table grows when results lie about unread, and never shrinks.
+///
+/// # Invariants
+///
+/// 1. `free`, and the `link` of a free slot, are `NONE` or the place of a slot.
 #[derive(Debug)]
 pub(crate) struct Slots {
     slots: Vec<Slot>,
@@ -183,10 +190,10 @@ impl Slots {
             self.grow();
         }
         let index = self.free;
-        let slot = &mut self.slots[index as usize];
+        // SAFETY: the place of a slot (1).
+        let slot = unsafe { self.slots.get_unchecked_mut(index as usize) };
         self.free = slot.link;
-        debug_assert!(slot.waker.is_none(), "a free slot wakes nobody");
-        // Not assigned: there is nothing to drop.
+        // Not assigned: what is there has nothing to drop.
         std::mem::forget(slot.waker.replace(waker));
         slot.tag += state as u32;
         (Key::new(index, slot.tag), slot)
@@ -214,7 +221,6 @@ impl Slots {
     #[inline(always)]
     pub(super) fn give_back_done(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
-        debug_assert!(slot.waker.is_none(), "who waited for it was woken");
         slot.tag = (slot.tag & !STATE_MASK).wrapping_add(1 << STATE_BITS);
         slot.link = self.free;
         self.free = index;

@@ -9,6 +9,7 @@ pub(crate) mod waker;
 
 use std::cell::Cell;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use join::{JoinError, JoinHandle};
 
 use inbox::Inbox;
 use join::Joined;
+use tasks::Ready;
 pub(crate) use tasks::Tasks;
 use waker::{Entered, TaskId};
 
@@ -72,10 +74,7 @@ impl Executor {
     }
 
     fn abort(&self, id: TaskId) {
-        if let Some(task) = self.tasks.abort(id) {
-            self.tasks.end(id);
-            drop(task);
-        }
+        drop(self.tasks.abort(id));
     }
 
     /// Wakes whom other threads woke. To be called when the bell was rung.
@@ -122,22 +121,19 @@ impl Executor {
         // Everybody had a turn who was ready at the start.
         let mut round = self.tasks.is_idle();
         while polls < budget || !round {
-            let Some((id, task)) = self.tasks.next() else {
+            let Some(Ready { id, task }) = self.tasks.next() else {
                 return Err(Pause::Idle);
             };
             polls += 1;
             round |= id.index() == last;
-            let waker = std::mem::ManuallyDrop::new(id.waker());
+            let waker = ManuallyDrop::new(id.waker());
             let mut context = Context::from_waker(&waker);
-            if let Some(mut task) = task {
+            if let Some(task) = task {
                 // A join handle takes a task's panic, so none comes out here.
-                let over = match task.as_mut().poll(&mut context) {
-                    Poll::Pending => self.tasks.put_back(id, task),
-                    Poll::Ready(()) => Some(task),
-                };
-                if let Some(task) = over {
-                    self.tasks.end(id);
-                    drop(task);
+                //
+                // SAFETY: just taken off the queue.
+                if unsafe { self.tasks.poll(id, task, &mut context) } {
+                    drop(self.tasks.end(id));
                 }
             } else if id.index() != tasks::MAIN {
                 self.tasks.release(id);
@@ -158,8 +154,7 @@ impl Executor {
 
     /// Drops every task, and those that they spawn meanwhile.
     fn clear(&self) {
-        while let Some((id, task)) = self.tasks.take_any() {
-            self.tasks.end(id);
+        while let Some(task) = self.tasks.end_any() {
             drop(task);
         }
     }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -27,7 +26,7 @@ use crate::proactor::owned::{Completion, OwnedOperation};
 ///    is not touched then: it lies in a `MaybeUninit`, so that moving it says nothing about what it points at.
 #[must_use = "an operation does nothing until it is awaited"]
 pub struct Op<'p, T: OwnedOperation> {
-    inner: &'p Rc<Inner>,
+    inner: &'p Inner,
     state: State,
     /// A deadline has passed: being cancelled means being late.
     expired: bool,
@@ -39,7 +38,7 @@ impl<T: OwnedOperation> Unpin for Op<'_, T> {}
 
 impl<'p, T: OwnedOperation> Op<'p, T> {
     #[inline(always)]
-    pub(super) const fn new(inner: &'p Rc<Inner>, operation: T) -> Self {
+    pub(super) const fn new(inner: &'p Inner, operation: T) -> Self {
         Self {
             inner,
             state: State::NEW,
@@ -212,7 +211,7 @@ impl<T: OwnedOperation> OpFuture for Op<'_, T> {
     }
 
     fn sleep_until(&self, at: Instant) -> Sleep {
-        Sleep::new(Rc::clone(self.inner), at)
+        Sleep::new(self.inner.handle(), at)
     }
 }
 

@@ -45,20 +45,22 @@ impl Future for Sleep {
                     return Poll::Ready(());
                 }
                 let waker = waker::clone(context.waker());
-                this.key = Some(inner.with(|engine, _| engine.timers.insert(at, waker)));
+                this.key = Some(inner.with(|engine, _| engine.timers().insert(at, waker)));
             }
-            Some(key) => match inner.with(|engine, _| engine.timers.wakes(key, context.waker())) {
-                None => {
-                    this.key = None;
-                    return Poll::Ready(());
+            Some(key) => {
+                match inner.with(|engine, _| engine.timers().wakes(key, context.waker())) {
+                    None => {
+                        this.key = None;
+                        return Poll::Ready(());
+                    }
+                    Some(true) => {}
+                    Some(false) => {
+                        let waker = waker::clone(context.waker());
+                        let old = inner.with(|engine, _| engine.timers().set_waker(key, waker));
+                        drop(old);
+                    }
                 }
-                Some(true) => {}
-                Some(false) => {
-                    let waker = waker::clone(context.waker());
-                    let old = inner.with(|engine, _| engine.timers.set_waker(key, waker));
-                    drop(old);
-                }
-            },
+            }
         }
         Poll::Pending
     }
@@ -67,7 +69,7 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            let waker = self.inner.with(|engine, _| engine.timers.remove(key));
+            let waker = self.inner.with(|engine, _| engine.timers().remove(key));
             drop(waker);
         }
     }
