@@ -745,7 +745,8 @@ impl Engine {
         if !self.stuck.is_empty() {
             self.retry_stuck(tasks);
         }
-        self.attention = self.batching.wait_for != 1
+        self.submit_when = self.submit_point();
+        self.attention = self.batching != Batching::default()
             || self.credit.somebody_waits()
             || !self.deferred.is_empty()
             || !self.stuck.is_empty()
@@ -755,7 +756,6 @@ impl Engine {
     #[inline(always)]
     fn entered(&mut self, result: Result<u32, EnterError>) -> Result<(), EnterError> {
         self.counters.enters += 1;
-        self.submit_when = self.submit_point();
         match result {
             Ok(n) => {
                 self.counters.submitted += u64::from(n);

