@@ -22,6 +22,14 @@ pub unsafe trait OwnedOperation: Sized + 'static {
     /// What the operation comes to: the result, and what was lent.
     type Output;
 
+    /// Why the operation cannot be asked of the kernel, if something is wrong with what it was given.
+    ///
+    /// It then ends with this error and never makes an entry. Asked once, at the first poll.
+    #[inline(always)]
+    fn refusal(&self) -> Option<OpError> {
+        None
+    }
+
     /// The entry, without user data. Called right before the push, and again where that has to be repeated.
     fn entry(&mut self) -> Sqe;
 

@@ -101,6 +101,10 @@ impl<T: OwnedOperation> Future for Op<'_, T> {
             };
         }
         if this.state == State::NEW {
+            // SAFETY: initialised (1), and the kernel does not have it.
+            if let Some(error) = unsafe { this.operation.assume_init_ref() }.refusal() {
+                return Poll::Ready(this.finish(Completion::failed(error)));
+            }
             let waker = waker::clone(context.waker());
             let started = inner.with(|engine, _| engine.start(1, Kind::Single, waker));
             return this.go_on(started);
