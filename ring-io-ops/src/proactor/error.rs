@@ -90,6 +90,14 @@ impl<T> Failed<T> {
         (self.error, self.value)
     }
 
+    /// The same with another value, such as the whole buffer in place of its slice.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Failed<U> {
+        Failed {
+            error: self.error,
+            value: f(self.value),
+        }
+    }
+
     /// The kernel's number, or the nearest one.
     pub const fn errno(&self) -> Errno {
         self.error.errno()

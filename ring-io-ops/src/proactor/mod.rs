@@ -3,19 +3,25 @@
 //! *In the making.*
 
 mod buffer;
+mod containers;
+mod descriptor;
 mod engine;
 mod error;
 mod executor;
-mod file;
+mod fs;
 mod handle;
 mod local;
 mod owned;
 
-pub use buffer::{IoBuf, IoBufMut, Slice};
+pub use buffer::{FixedBuf, IoBuf, IoBufMut, Slice};
+pub use descriptor::CloseFd;
 pub use engine::{Batching, Counters};
 pub use error::{BuildError, Failed, OpError};
 pub use executor::{JoinError, JoinHandle};
-pub use file::ReadAt;
+pub use fs::{
+    ChangePath, File, Files, Metadata, Open, OpenOptions, Plain, ReadAt, ReadFixedAt, ReadMetadata, ReadVectoredAt,
+    ReadXattr, WithFlags, WriteAt, WriteFixedAt, WriteVectoredAt, WriteXattr,
+};
 pub use handle::{Handle, OpFuture, Start, StartMultishot, Timeout};
 pub use local::{Leftover, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
 pub use owned::{Completion, MultishotOperation, OwnedOperation};

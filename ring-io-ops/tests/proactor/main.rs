@@ -1,3 +1,10 @@
 //! The proactor on the real kernel.
 
+#[path = "../../../ring-io/tests/support/skip.rs"]
+mod skip;
+
+mod fs;
 mod local;
+mod path;
+
+pub(crate) use skip::skip;
