@@ -108,6 +108,22 @@ impl Port {
         unsafe { self.sq.push(sqe) }.is_ok()
     }
 
+    /// Pushes entries side by side, which the kernel sees together; none of them, and `false`, when there is no room for
+    /// all.
+    ///
+    /// # Safety
+    ///
+    /// As for [`SubmissionQueue::push`], for each.
+    pub(crate) unsafe fn push_together(&mut self, entries: &[Sqe]) -> bool {
+        let n = entries.len() as u32;
+        if self.sq.capacity() - self.sq.prepared() < n {
+            return false;
+        }
+        // SAFETY: the caller vouches for the entries. The kernel has taken all but those that are prepared, so there is
+        // room for each.
+        entries.iter().all(|&sqe| unsafe { self.push(sqe) })
+    }
+
     /// Turns an entry that the kernel has not seen into one that does nothing and completes.
     pub(crate) fn take_back(&mut self, position: u32, user_data: u64) -> bool {
         let mut ours = false;
