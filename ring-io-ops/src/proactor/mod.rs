@@ -3,6 +3,7 @@
 //! *In the making.*
 
 mod buffer;
+mod chain;
 mod containers;
 mod descriptor;
 mod engine;
@@ -14,6 +15,7 @@ mod local;
 mod owned;
 
 pub use buffer::{FixedBuf, IoBuf, IoBufMut, Slice};
+pub use chain::{AppendLink, ChainLinks, LinkDeadline};
 pub use descriptor::CloseFd;
 pub use engine::{Batching, Counters};
 pub use error::{BuildError, Failed, OpError};
@@ -23,5 +25,5 @@ pub use fs::{
     ReadXattr, WithFlags, WriteAt, WriteFixedAt, WriteVectoredAt, WriteXattr,
 };
 pub use handle::{Handle, OpFuture, Start, StartMultishot, Timeout};
-pub use local::{Leftover, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
+pub use local::{Chain, Leftover, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
 pub use owned::{Completion, MultishotOperation, OwnedOperation};

@@ -3,6 +3,7 @@
 #[path = "../../../ring-io/tests/support/skip.rs"]
 mod skip;
 
+mod chain;
 mod fs;
 mod local;
 mod path;

@@ -1,6 +1,7 @@
 //! The proactor of one thread: no lock, no other thread, and the fastest ring that the kernel has.
 
 mod builder;
+mod chain;
 mod multishot;
 mod op;
 mod sleep;
@@ -22,6 +23,7 @@ use super::handle::{Handle, Start, StartMultishot};
 use super::owned::{MultishotOperation, OwnedOperation};
 
 pub use builder::LocalBuilder;
+pub use chain::Chain;
 pub use multishot::Multishot;
 pub use op::Op;
 pub use sleep::Sleep;

@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::{Inner, Sleep};
+use super::{Chain, Inner, Sleep};
+use crate::proactor::chain::LinkDeadline;
 use crate::proactor::engine::{Abandoned, Key, Kind, Orphan, Progress, Started};
 use crate::proactor::executor::waker;
 use crate::proactor::handle::{OpFuture, Timeout};
@@ -45,6 +46,44 @@ impl<'p, T: OwnedOperation> Op<'p, T> {
             expired: false,
             operation: MaybeUninit::new(operation),
         }
+    }
+
+    /// A chain of this operation and another, which starts when this one has succeeded.
+    ///
+    /// # Panics
+    ///
+    /// When one of the two was polled already, or they are of different proactors.
+    pub fn link<U: OwnedOperation>(self, next: Op<'p, U>) -> Chain<'p, (T, U)> {
+        Chain::new(self).link(next)
+    }
+
+    /// A chain of this operation and another, which starts when this one has ended, whatever came of it.
+    ///
+    /// # Panics
+    ///
+    /// As [`link`](Self::link).
+    pub fn link_always<U: OwnedOperation>(self, next: Op<'p, U>) -> Chain<'p, (T, U)> {
+        Chain::new(self).link_always(next)
+    }
+
+    /// A chain of this operation and a timeout, which cancels it when `limit` has passed since it started.
+    ///
+    /// Unlike [`timeout`](Self::timeout) the kernel keeps the time, and what is linked behind starts only if the
+    /// operation succeeds in time.
+    ///
+    /// # Panics
+    ///
+    /// When it was polled already.
+    pub fn link_timeout(self, limit: Duration) -> Chain<'p, (T, LinkDeadline)> {
+        Chain::new(self).link_timeout(limit)
+    }
+
+    /// Whose operation it is, and the operation, of which nobody knows yet.
+    pub(super) fn into_parts(mut self) -> (&'p Inner, T) {
+        assert!(self.state == State::NEW, "an operation that was polled already is no link of a chain");
+        self.state = State::OVER;
+        // SAFETY: initialised so far (1), and not from now on; the kernel does not have it.
+        (self.inner, unsafe { self.operation.assume_init_read() })
     }
 
     /// See [`OpFuture::cancel`].
@@ -246,7 +285,7 @@ impl State {
 }
 
 /// What an operation owned whose future is gone. Dropped without its completion, it leaks it.
-struct Owned<T>(MaybeUninit<T>);
+pub(super) struct Owned<T>(pub(super) MaybeUninit<T>);
 
 impl<T: OwnedOperation> Orphan for Owned<T> {
     fn complete(&mut self, completion: Completion) {
