@@ -8,17 +8,21 @@ mod containers;
 mod descriptor;
 mod engine;
 mod error;
+mod events;
 mod executor;
 mod fs;
 mod handle;
 mod local;
 mod owned;
+mod pipe;
+mod raw;
 
 pub use buffer::{FixedBuf, IoBuf, IoBufMut, Slice};
 pub use chain::{AppendLink, ChainLinks, LinkDeadline};
 pub use descriptor::CloseFd;
 pub use engine::{Batching, Counters};
 pub use error::{BuildError, Failed, OpError};
+pub use events::{Events, Interval, WaitChild, WaitReady, WaitWord, WakeWord, WatchReady};
 pub use executor::{JoinError, JoinHandle};
 pub use fs::{
     ChangePath, File, Files, Metadata, Open, OpenOptions, Plain, ReadAt, ReadFixedAt, ReadMetadata, ReadVectoredAt,
@@ -27,3 +31,5 @@ pub use fs::{
 pub use handle::{Handle, OpFuture, Start, StartMultishot, Timeout};
 pub use local::{Chain, Leftover, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
 pub use owned::{Completion, MultishotOperation, OwnedOperation};
+pub use pipe::{PipeReader, PipeWriter, Pipes, SpliceFds, TeeFds};
+pub use raw::RawOperation;

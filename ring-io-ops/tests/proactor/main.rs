@@ -4,8 +4,11 @@
 mod skip;
 
 mod chain;
+mod events;
 mod fs;
 mod local;
 mod path;
+mod pipe;
+mod registered;
 
 pub(crate) use skip::skip;
