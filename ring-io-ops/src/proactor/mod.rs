@@ -13,6 +13,7 @@ mod executor;
 mod fs;
 mod handle;
 mod local;
+mod mailbox;
 mod owned;
 mod pipe;
 mod raw;
@@ -30,6 +31,7 @@ pub use fs::{
 };
 pub use handle::{Handle, OpFuture, Start, StartMultishot, Timeout};
 pub use local::{Chain, Leftover, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
+pub use mailbox::{Mailbox, SendError, Sender, mailbox};
 pub use owned::{Completion, MultishotOperation, OwnedOperation};
 pub use pipe::{PipeReader, PipeWriter, Pipes, SpliceFds, TeeFds};
 pub use raw::RawOperation;

@@ -200,7 +200,10 @@ fn vectored_transfers_fill_one_buffer_after_the_other() {
             vec![9; 100].slice(..),
         ];
         let (n, rooms) = file.read_vectored_at(rooms, 1).await.expect("the read");
-        let read: Vec<_> = rooms.into_iter().map(ring_io_ops::proactor::Slice::into_inner).collect();
+        let read: Vec<_> = rooms
+            .into_iter()
+            .map(ring_io_ops::proactor::Slice::into_inner)
+            .collect();
         assert_eq!(
             (n, read),
             (7, vec![b"bc".to_vec(), b"def".to_vec(), b"gh".to_vec()])
@@ -478,4 +481,36 @@ fn an_opening_that_nobody_awaits_any_more_leaves_no_descriptor() {
         .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
         .any(|target| target.ends_with("unmistakable"));
     assert!(!still_open);
+}
+
+/// So that a proactor of several threads can take them.
+#[test]
+fn operations_whose_operands_are_send_are_send() {
+    fn is_send<T: Send>() {}
+    use ring_io_ops::proactor::{
+        ChangePath, LinkDeadline, Plain, RawOperation, ReadAt, ReadMetadata, ReadVectoredAt,
+        ReadXattr, SpliceFds, WaitChild, WaitReady, WaitWord, WithFlags, WriteAt, WriteVectoredAt,
+        WriteXattr,
+    };
+    type Bytes = Vec<u8>;
+    type Std = std::fs::File;
+    is_send::<(
+        ReadAt<Bytes>,
+        WithFlags<WriteAt<Bytes>>,
+        ReadVectoredAt<Bytes>,
+    )>();
+    is_send::<(WriteVectoredAt<Bytes>, ReadXattr<Bytes>, WriteXattr<Bytes>)>();
+    is_send::<(
+        ReadMetadata,
+        ChangePath,
+        Plain<ring_io_ops::Fsync>,
+        LinkDeadline,
+    )>();
+    is_send::<(
+        SpliceFds<Std, Std>,
+        WaitReady<Std>,
+        WaitWord,
+        WaitChild,
+        RawOperation<Bytes>,
+    )>();
 }

@@ -7,6 +7,7 @@ mod chain;
 mod events;
 mod fs;
 mod local;
+mod mailbox;
 mod path;
 mod pipe;
 mod registered;
