@@ -46,8 +46,7 @@ impl<V: 'static> RawOperation<V> {
     ///
     /// - Every address in `sqe` stays valid, and nobody else touches what the kernel writes, as long as `lent` is
     ///   neither used nor dropped, also when it is moved.
-    /// - Every descriptor in it stays open until the operation is over, or its future was dropped and everything that
-    ///   was pushed was submitted.
+    /// - Every descriptor in it stays open until the operation is over, also if its future is dropped: `lent` may own it.
     /// - It brings one completion, and it does not touch completions of others by their user data.
     pub unsafe fn new(mut sqe: Sqe, lent: V) -> Self {
         let hidden = SqeFlags::IO_LINK | SqeFlags::IO_HARDLINK | SqeFlags::CQE_SKIP_SUCCESS;

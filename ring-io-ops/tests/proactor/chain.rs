@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -342,4 +343,38 @@ fn links_of_two_proactors_are_no_chain() {
         .remove_file("/nowhere/a")
         .link(other.remove_file("/nowhere/b"));
     drop(chain);
+}
+
+/// The kernel looks a link's file up when the link before has ended.
+#[test]
+fn a_file_is_not_closed_before_the_links_that_name_it_are_over() {
+    let proactor = proactor();
+    let std_file = || tempfile::tempfile().expect("a temporary file");
+    for forgotten in [true, false] {
+        // A number that other tests do not get at once.
+        let high = rustix::io::fcntl_dupfd_cloexec(std_file(), 800).expect("a duplicate");
+        let number = high.as_raw_fd();
+        let is_open = || std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
+        let file = File::from_fd(&*proactor, high);
+        let (reader, mut writer) = silent(&proactor);
+        let mut chain = Box::pin(reader.read(Vec::with_capacity(1)).link(file.set_len(4)));
+        assert!(poll_once(&mut chain).is_pending());
+        proactor.submit_now();
+        if forgotten {
+            std::mem::forget(chain);
+        } else {
+            drop(chain);
+        }
+        drop(file);
+        if forgotten {
+            proactor.submit_now();
+            assert!(is_open(), "the link that may still run names it");
+            writer.write_all(b"x").expect("a byte");
+        }
+        proactor.block_on(async {
+            while proactor.in_flight() > 0 || is_open() {
+                proactor.sleep(Duration::from_millis(1)).await;
+            }
+        });
+    }
 }

@@ -183,6 +183,7 @@ impl ReadMetadata {
 // SAFETY: the entry lends the path and the result's place, which both lie on the heap.
 unsafe impl OwnedOperation for ReadMetadata {
     type Output = Result<Metadata, OpError>;
+    const LATE: bool = true;
 
     fn refusal(&self) -> Option<OpError> {
         self.path.refusal()

@@ -22,6 +22,7 @@ impl<O: Operation> Plain<O> {
 // SAFETY: the entry names no memory.
 unsafe impl<O: Operation + 'static> OwnedOperation for Plain<O> {
     type Output = Result<O::Output, OpError>;
+    const LATE: bool = true;
 
     fn entry(&mut self) -> Sqe {
         self.0.to_sqe()

@@ -3,7 +3,7 @@
 use ring_io::Sqe;
 
 use crate::proactor::buffer::{IoBuf, IoBufMut};
-use crate::proactor::error::Failed;
+use crate::proactor::error::{Failed, OpError};
 use crate::proactor::owned::{Completion, OwnedOperation};
 use crate::{Operation, Read, RwFlags, Target, Write};
 
@@ -37,8 +37,7 @@ impl<B: IoBufMut> ReadAt<B> {
     ///
     /// # Safety
     ///
-    /// `target` belongs to whoever calls, and is not closed before the operation is over or its future was dropped and
-    /// everything that was pushed was submitted.
+    /// `target` belongs to whoever calls, and is not closed before the operation is over, also if its future is dropped.
     #[inline(always)]
     pub const unsafe fn new(target: Target, buffer: B, offset: u64) -> Self {
         Self::of(target, buffer, offset)
@@ -178,6 +177,12 @@ impl<O> WithFlags<O> {
 // SAFETY: the entry is that of the transfer, but for flags that tell how, not where.
 unsafe impl<O: OwnedOperation> OwnedOperation for WithFlags<O> {
     type Output = O::Output;
+    const LATE: bool = O::LATE;
+
+    #[inline]
+    fn refusal(&self) -> Option<OpError> {
+        self.transfer.refusal()
+    }
 
     #[inline]
     fn entry(&mut self) -> Sqe {

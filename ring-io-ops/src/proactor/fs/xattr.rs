@@ -67,6 +67,7 @@ impl<B: IoBufMut> ReadXattr<B> {
 // SAFETY: the entry lends names, which lie on the heap, and the buffer's bytes, which stay where they are.
 unsafe impl<B: IoBufMut> OwnedOperation for ReadXattr<B> {
     type Output = Result<(usize, B), Failed<B>>;
+    const LATE: bool = true;
 
     fn refusal(&self) -> Option<OpError> {
         self.subject.refusal().or_else(|| self.name.refusal())
@@ -129,6 +130,7 @@ impl<B: IoBuf> WriteXattr<B> {
 // SAFETY: as for the read.
 unsafe impl<B: IoBuf> OwnedOperation for WriteXattr<B> {
     type Output = Result<B, Failed<B>>;
+    const LATE: bool = true;
 
     fn refusal(&self) -> Option<OpError> {
         if self.value.bytes_init() > u32::MAX as usize {

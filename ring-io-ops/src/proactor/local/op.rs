@@ -167,6 +167,9 @@ impl<T: OwnedOperation> Op<'_, T> {
                 // SAFETY: what the entry lends lives as long as the operation, which `self` keeps, or hands over (2).
                 self.inner
                     .with(|engine, _| unsafe { engine.push(key, sqe) });
+                if T::LATE {
+                    self.inner.with(|engine, _| engine.note_late(key, sqe.fd()));
+                }
                 Poll::Pending
             }
             Started::Queued(key) => {
