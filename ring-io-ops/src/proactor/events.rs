@@ -1,21 +1,17 @@
 //! Waiting for what is no transfer: readiness, a word that changes, a child process, the next beat of a clock.
 
-use std::fmt;
-use std::future::Future;
 use std::os::fd::AsFd;
-use std::pin::Pin;
 use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use futures_core::Stream;
 use ring_io::{Errno, Sqe};
 
 use super::error::{Failed, OpError};
 use super::handle::{Handle, Start, StartMultishot};
 use super::owned::{Completion, MultishotOperation, OwnedOperation};
+use super::timer::{Interval, Timer};
 use crate::{
     FutexOutcome, FutexWait, FutexWake, Operation, PollAdd, PollEvents, Target, WaitFlags, WaitFor,
     WaitId,
@@ -165,14 +161,31 @@ pub trait Events: Handle {
     /// # }
     /// ```
     fn interval(&self, period: Duration) -> Interval<Self> {
-        assert!(!period.is_zero(), "an interval has a period");
-        let next = Instant::now() + period;
-        Interval {
-            sleep: self.sleep_until(next),
-            handle: self.clone(),
-            next,
-            period,
-        }
+        Interval::new(self.clone(), period)
+    }
+
+    /// A moment to wait for that can be moved.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use ring_io_ops::proactor::{Events, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let begin = Instant::now();
+    /// let mut timer = proactor.timer(begin + Duration::from_secs(3600));
+    /// timer.set(begin + Duration::from_millis(1));
+    /// proactor.block_on(&mut timer);
+    /// assert!(begin.elapsed() >= Duration::from_millis(1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn timer(&self, at: Instant) -> Timer<Self> {
+        Timer::new(self.clone(), at)
     }
 }
 
@@ -329,65 +342,5 @@ unsafe impl OwnedOperation for WaitChild {
 
     unsafe fn abandon(self, _completion: Completion) {
         // Nobody asked for its end any more: dropped, the child goes on, or waits to be reaped, as without a wait.
-    }
-}
-
-/// A clock that beats. [`Events::interval`] makes one.
-///
-/// Beats that nobody waited for in time come at once, one after the other, so that none is lost.
-pub struct Interval<H: Handle> {
-    handle: H,
-    sleep: H::Sleep,
-    next: Instant,
-    period: Duration,
-}
-
-impl<H: Handle> Interval<H> {
-    /// Waits for the next beat; the output is when it was due.
-    pub fn tick(&mut self) -> impl Future<Output = Instant> + '_ {
-        std::future::poll_fn(|context| self.poll_tick(context))
-    }
-
-    /// The time between two beats.
-    pub const fn period(&self) -> Duration {
-        self.period
-    }
-
-    /// Forgets the beats that are due: the next comes when a period has passed.
-    pub fn reset(&mut self) {
-        self.arm(Instant::now() + self.period);
-    }
-
-    fn arm(&mut self, next: Instant) {
-        self.next = next;
-        self.sleep = self.handle.sleep_until(next);
-    }
-
-    fn poll_tick(&mut self, context: &mut Context<'_>) -> Poll<Instant> {
-        ready!(Pin::new(&mut self.sleep).poll(context));
-        let due = self.next;
-        self.arm(due + self.period);
-        Poll::Ready(due)
-    }
-}
-
-// The sleep is `Unpin`, as each handle's is.
-impl<H: Handle> Unpin for Interval<H> {}
-
-/// Each beat, without end.
-impl<H: Handle> Stream for Interval<H> {
-    type Item = Instant;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Instant>> {
-        self.get_mut().poll_tick(context).map(Some)
-    }
-}
-
-impl<H: Handle> fmt::Debug for Interval<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Interval")
-            .field("period", &self.period)
-            .field("next", &self.next)
-            .finish_non_exhaustive()
     }
 }

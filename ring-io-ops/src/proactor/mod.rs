@@ -17,13 +17,14 @@ mod mailbox;
 mod owned;
 mod pipe;
 mod raw;
+mod timer;
 
 pub use buffer::{FixedBuf, IoBuf, IoBufMut, Slice};
 pub use chain::{AppendLink, ChainLinks, LinkDeadline};
 pub use descriptor::CloseFd;
 pub use engine::{Batching, Counters};
 pub use error::{BuildError, Failed, OpError};
-pub use events::{Events, Interval, WaitChild, WaitReady, WaitWord, WakeWord, WatchReady};
+pub use events::{Events, WaitChild, WaitReady, WaitWord, WakeWord, WatchReady};
 pub use executor::{JoinError, JoinHandle};
 pub use fs::{
     ChangePath, File, Files, Metadata, Open, OpenOptions, Plain, ReadAt, ReadFixedAt, ReadMetadata, ReadVectoredAt,
@@ -35,3 +36,4 @@ pub use mailbox::{Mailbox, SendError, Sender, mailbox};
 pub use owned::{Completion, MultishotOperation, OwnedOperation};
 pub use pipe::{PipeReader, PipeWriter, Pipes, SpliceFds, TeeFds};
 pub use raw::RawOperation;
+pub use timer::{Interval, Timer};

@@ -209,6 +209,29 @@ fn an_interval_loses_no_beat_and_does_not_drift() {
 }
 
 #[test]
+fn a_timer_can_be_moved_while_it_is_waited_for_and_after_it_has_come() {
+    let proactor = proactor();
+    let begin = std::time::Instant::now();
+    let mut timer = proactor.timer(begin + Duration::from_secs(3600));
+    let waker = Waker::noop();
+    assert!(
+        Pin::new(&mut timer)
+            .poll(&mut Context::from_waker(waker))
+            .is_pending()
+    );
+    for i in 1..=3 {
+        timer.set(begin + i * Duration::from_millis(1));
+        proactor.block_on(&mut timer);
+        assert!(std::time::Instant::now() >= timer.at());
+        assert!(
+            Pin::new(&mut timer)
+                .poll(&mut Context::from_waker(waker))
+                .is_ready()
+        );
+    }
+}
+
+#[test]
 fn an_operation_of_the_users_own_gives_back_what_it_was_lent() {
     let proactor = proactor();
     let raw = |mut sqe: Sqe| {

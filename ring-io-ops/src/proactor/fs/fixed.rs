@@ -19,6 +19,18 @@ pub struct ReadFixedAt<B> {
 }
 
 impl<B: FixedBuf> ReadFixedAt<B> {
+    /// Reads from `target` at `offset`; from the file's own position if that is [`u64::MAX`].
+    ///
+    /// [`File`](super::File) does the same without a condition.
+    ///
+    /// # Safety
+    ///
+    /// As for [`ReadAt::new`](super::ReadAt::new).
+    #[inline(always)]
+    pub const unsafe fn new(target: Target, buffer: B, offset: u64) -> Self {
+        Self::of(target, buffer, offset)
+    }
+
     #[inline(always)]
     pub(crate) const fn of(target: Target, buffer: B, offset: u64) -> Self {
         Self {
@@ -61,6 +73,18 @@ pub struct WriteFixedAt<B> {
 }
 
 impl<B: FixedBuf> WriteFixedAt<B> {
+    /// Writes to `target` at `offset`; at the file's own position if that is [`u64::MAX`].
+    ///
+    /// [`File`](super::File) does the same without a condition.
+    ///
+    /// # Safety
+    ///
+    /// As for [`ReadAt::new`](super::ReadAt::new).
+    #[inline(always)]
+    pub const unsafe fn new(target: Target, buffer: B, offset: u64) -> Self {
+        Self::of(target, buffer, offset)
+    }
+
     #[inline(always)]
     pub(crate) const fn of(target: Target, buffer: B, offset: u64) -> Self {
         Self {
