@@ -19,6 +19,8 @@
 //!
 //! - `liburing` (default): rings are set up by the vendored C library. Without it
 //!   they are set up in Rust, and no C compiler is needed.
+//! - `proactor`: asynchronous I/O with operands by value.
+//! - `bytes`: the buffers of the crate `bytes` are buffers of the proactor.
 
 #[cfg(doc)]
 pub mod moving_over;

@@ -88,6 +88,18 @@ pub unsafe trait IoBufMut: IoBuf {
     unsafe fn set_bytes_init(&mut self, n: usize);
 }
 
+/// A buffer that is registered with a proactor's ring, or a slice of one.
+///
+/// # Safety
+///
+/// As for [`IoBufMut`], and
+///
+/// - the bytes lie in the buffer that is registered under [`buf_index`](Self::buf_index), as long as the value lives.
+pub unsafe trait FixedBuf: IoBufMut {
+    /// The number that the buffer is registered under.
+    fn buf_index(&self) -> u16;
+}
+
 // SAFETY: the bytes lie on the heap, where they stay when the vector moves.
 unsafe impl IoBuf for Vec<u8> {
     #[inline(always)]
@@ -251,5 +263,13 @@ unsafe impl<B: IoBufMut> IoBufMut for Slice<B> {
         });
         // SAFETY: the bytes before the part were initialised (1), and the caller vouches for those in it.
         unsafe { self.buffer.set_bytes_init(n) }
+    }
+}
+
+// SAFETY: the part lies in the same buffer.
+unsafe impl<B: FixedBuf> FixedBuf for Slice<B> {
+    #[inline]
+    fn buf_index(&self) -> u16 {
+        self.buffer.buf_index()
     }
 }

@@ -28,6 +28,15 @@ pub enum OpError {
         /// How many may be in flight: the proactor's capacity.
         capacity: u32,
     },
+    /// A path or a name has a byte of zero in it, which the kernel takes for its end. Nothing was submitted.
+    #[error("a path or a name contains a zero byte; nothing was submitted")]
+    ZeroByte,
+    /// The file ended before the buffer was full.
+    #[error("the file ended before the buffer was full")]
+    EndOfFile,
+    /// The kernel wrote nothing of what was left, and named no reason.
+    #[error("nothing of the rest of the buffer could be written")]
+    WroteNothing,
 }
 
 impl OpError {
@@ -38,6 +47,9 @@ impl OpError {
             Self::TimedOut => Errno::from_raw(libc::ETIMEDOUT),
             Self::Closed => Errno::from_raw(libc::ESHUTDOWN),
             Self::TooLarge { .. } => Errno::from_raw(libc::E2BIG),
+            Self::ZeroByte => Errno::from_raw(libc::EINVAL),
+            Self::EndOfFile => Errno::from_raw(libc::ENODATA),
+            Self::WroteNothing => Errno::from_raw(libc::EIO),
         }
     }
 }
@@ -53,6 +65,9 @@ impl From<OpError> for io::Error {
         match error {
             OpError::Kernel(errno) => errno.into(),
             OpError::TimedOut => Self::new(io::ErrorKind::TimedOut, error),
+            OpError::ZeroByte => Self::new(io::ErrorKind::InvalidInput, error),
+            OpError::EndOfFile => Self::new(io::ErrorKind::UnexpectedEof, error),
+            OpError::WroteNothing => Self::new(io::ErrorKind::WriteZero, error),
             OpError::Closed | OpError::TooLarge { .. } => Self::other(error),
         }
     }
@@ -73,6 +88,14 @@ impl<T> Failed<T> {
     /// Takes it apart, for those who keep the buffer whatever happens.
     pub fn into_parts(self) -> (OpError, T) {
         (self.error, self.value)
+    }
+
+    /// The same with another value, such as the whole buffer in place of its slice.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Failed<U> {
+        Failed {
+            error: self.error,
+            value: f(self.value),
+        }
     }
 
     /// The kernel's number, or the nearest one.

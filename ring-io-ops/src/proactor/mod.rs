@@ -3,19 +3,37 @@
 //! *In the making.*
 
 mod buffer;
+mod chain;
+mod containers;
+mod descriptor;
 mod engine;
 mod error;
+mod events;
 mod executor;
-mod file;
+mod fs;
 mod handle;
 mod local;
+mod mailbox;
 mod owned;
+mod pipe;
+mod raw;
+mod timer;
 
-pub use buffer::{IoBuf, IoBufMut, Slice};
+pub use buffer::{FixedBuf, IoBuf, IoBufMut, Slice};
+pub use chain::{AppendLink, ChainLinks, LinkDeadline};
+pub use descriptor::CloseFd;
 pub use engine::{Batching, Counters};
 pub use error::{BuildError, Failed, OpError};
+pub use events::{Events, WaitChild, WaitReady, WaitWord, WakeWord, WatchReady};
 pub use executor::{JoinError, JoinHandle};
-pub use file::ReadAt;
+pub use fs::{
+    ChangePath, File, Files, Metadata, Open, OpenOptions, Plain, ReadAt, ReadFixedAt, ReadMetadata, ReadVectoredAt,
+    ReadXattr, WithFlags, WriteAt, WriteFixedAt, WriteVectoredAt, WriteXattr,
+};
 pub use handle::{Handle, OpFuture, Start, StartMultishot, Timeout};
-pub use local::{Leftover, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
+pub use local::{Chain, Leftover, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
+pub use mailbox::{Mailbox, SendError, Sender, mailbox};
 pub use owned::{Completion, MultishotOperation, OwnedOperation};
+pub use pipe::{PipeReader, PipeWriter, Pipes, SpliceFds, TeeFds};
+pub use raw::RawOperation;
+pub use timer::{Interval, Timer};

@@ -22,6 +22,19 @@ pub unsafe trait OwnedOperation: Sized + 'static {
     /// What the operation comes to: the result, and what was lent.
     type Output;
 
+    /// Whether the kernel looks the entry's descriptor up later than when it takes the entry, and the value does not own
+    /// that descriptor: so of requests that always go to a worker thread, such as `fsync`. A close then waits for the
+    /// completion.
+    const LATE: bool = false;
+
+    /// Why the operation cannot be asked of the kernel, if something is wrong with what it was given.
+    ///
+    /// It then ends with this error and never makes an entry. Asked once, at the first poll.
+    #[inline(always)]
+    fn refusal(&self) -> Option<OpError> {
+        None
+    }
+
     /// The entry, without user data. Called right before the push, and again where that has to be repeated.
     fn entry(&mut self) -> Sqe;
 

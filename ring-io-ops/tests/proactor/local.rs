@@ -5,8 +5,14 @@ use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ring_io_ops::Fd;
-use ring_io_ops::proactor::{LocalProactor, ReadAt};
+use ring_io_ops::{Fd, Target};
+use ring_io_ops::proactor::{IoBufMut, LocalProactor, ReadAt};
+
+/// A read of a descriptor that its test keeps open until the proactor is gone.
+fn read_at<B: IoBufMut>(fd: Target, buffer: B, offset: u64) -> ReadAt<B> {
+    // SAFETY: as above.
+    unsafe { ReadAt::new(fd, buffer, offset) }
+}
 
 fn file_of(bytes: &[u8]) -> std::fs::File {
     let mut file = tempfile::tempfile().expect("a temporary file");
@@ -19,7 +25,7 @@ fn a_read_gives_its_buffer_back_with_the_bytes() {
     let file = file_of(b"some bytes");
     let proactor = LocalProactor::new().expect("a proactor");
     let (n, buffer) = proactor
-        .block_on(proactor.start(ReadAt::new(Fd(file.as_raw_fd()), Vec::with_capacity(64), 5)))
+        .block_on(proactor.start(read_at(Fd(file.as_raw_fd()), Vec::with_capacity(64), 5)))
         .expect("the read");
     assert_eq!((n, buffer.as_slice()), (5, b"bytes".as_slice()));
 }
@@ -28,7 +34,7 @@ fn a_read_gives_its_buffer_back_with_the_bytes() {
 fn a_read_that_fails_gives_its_buffer_back_too() {
     let proactor = LocalProactor::new().expect("a proactor");
     let failed = proactor
-        .block_on(proactor.start(ReadAt::new(Fd(-1), vec![7; 3], 0)))
+        .block_on(proactor.start(read_at(Fd(-1), vec![7; 3], 0)))
         .expect_err("no such descriptor");
     assert_eq!(
         (failed.errno().raw(), failed.value),
@@ -52,7 +58,7 @@ fn with_a_capacity_of_one_a_hundred_tasks_take_turns() {
                 proactor.spawn(async move {
                     for _ in 0..10 {
                         let (n, _) = handle
-                            .start(ReadAt::new(fd, Vec::with_capacity(16), 0))
+                            .start(read_at(fd, Vec::with_capacity(16), 0))
                             .await
                             .expect("the read");
                         sum.set(sum.get() + n);
@@ -74,7 +80,7 @@ fn a_read_that_is_dropped_in_flight_is_cancelled_and_drained() {
     let (reader, _writer) = std::io::pipe().expect("a pipe");
     let proactor = LocalProactor::new().expect("a proactor");
     proactor.block_on(async {
-        let mut read = Box::pin(proactor.start(ReadAt::new(
+        let mut read = Box::pin(proactor.start(read_at(
             Fd(reader.as_raw_fd()),
             Vec::with_capacity(16),
             u64::MAX,
@@ -98,7 +104,7 @@ fn a_deadline_that_passes_gives_the_buffer_back() {
     let failed = proactor
         .block_on(
             proactor
-                .start(ReadAt::new(Fd(reader.as_raw_fd()), vec![1; 4], u64::MAX))
+                .start(read_at(Fd(reader.as_raw_fd()), vec![1; 4], u64::MAX))
                 .timeout(Duration::from_millis(1)),
         )
         .expect_err("nobody writes");

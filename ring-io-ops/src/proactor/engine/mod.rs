@@ -4,10 +4,12 @@
 //! as [`Aftermath`] and done by the caller, when it has no reference to the engine any more.
 
 mod bell;
+mod chain;
 mod counters;
 mod credit;
 #[cfg(test)]
 pub(crate) mod faults;
+mod late;
 mod policy;
 mod port;
 mod slots;
@@ -16,7 +18,7 @@ mod timers;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -36,6 +38,7 @@ use super::executor::waker::TaskId;
 use super::owned::Completion;
 use crate::{AsyncCancel, CancelMatch, Operation};
 use bell::BellPipe;
+use late::Late;
 use slots::Slots;
 use streams::Streams;
 
@@ -178,6 +181,7 @@ pub(crate) struct Engine {
     stuck: Vec<Key>,
     /// Multishot operations with too many unread completions.
     to_pause: Vec<Key>,
+    late: Late,
     /// The position of the entry behind which to submit at once. Where that is not wished it lies 2^32 entries ahead,
     /// and one submit in as many is no harm.
     submit_when: u32,
@@ -219,6 +223,7 @@ impl Engine {
             deferred: VecDeque::new(),
             stuck: Vec::new(),
             to_pause: Vec::new(),
+            late: Late::default(),
             timers: Timers::default(),
             batching,
             counters: Counters::default(),
@@ -365,6 +370,11 @@ impl Engine {
         if position == self.submit_when {
             self.submit_early();
         }
+    }
+
+    /// Notes that the entry that was just pushed goes to a worker thread, which looks its descriptor up when it begins.
+    pub(crate) fn note_late(&mut self, key: Key, fd: RawFd) {
+        self.late.note(key, fd, &mut self.slots);
     }
 
     #[cold]
@@ -596,6 +606,8 @@ impl Engine {
         for (_, orphan) in self.orphans.drain() {
             std::mem::forget(orphan);
         }
+        drop(self.late.release(&mut self.slots));
+        self.late.leak();
     }
 
     /// Closes a descriptor behind everything that was pushed, so that no entry acts on whatever gets its number next.
@@ -605,6 +617,14 @@ impl Engine {
             drop(fd);
             return;
         }
+        if let Some(fd) = self.late.hold(fd, &mut self.slots) {
+            self.push_close(fd);
+        } else {
+            self.attention = true;
+        }
+    }
+
+    fn push_close(&mut self, fd: OwnedFd) {
         self.push_internal(
             crate::Close::new(crate::Fd(fd.into_raw_fd())).to_sqe(),
             CLOSE,
@@ -745,11 +765,17 @@ impl Engine {
         if !self.stuck.is_empty() {
             self.retry_stuck(tasks);
         }
+        if self.late.holds_any() {
+            for fd in self.late.release(&mut self.slots) {
+                self.push_close(fd);
+            }
+        }
         self.submit_when = self.submit_point();
         self.attention = self.batching != Batching::default()
             || self.credit.somebody_waits()
             || !self.deferred.is_empty()
             || !self.stuck.is_empty()
+            || self.late.holds_any()
             || !self.timers.is_empty();
     }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use ring_io::{
-    CompletionQueue, Cqe, EnterError, OneThread, Ring, SetupError, Sqe, SubmissionQueue, Wait,
+    CompletionQueue, Cqe, EnterError, OneThread, Registrar, Ring, SetupError, Sqe, SubmissionQueue, Wait,
 };
 
 /// What a ring for the engine is made with.
@@ -23,6 +23,7 @@ pub(crate) struct PortSettings {
 pub(crate) struct Port {
     sq: SubmissionQueue<'static, Sqe, OneThread>,
     cq: CompletionQueue<'static, Cqe, OneThread>,
+    registrar: Registrar<'static, OneThread>,
     fd: std::os::fd::RawFd,
     #[cfg(test)]
     pub(crate) faults: Option<Box<dyn super::faults::Faults>>,
@@ -61,10 +62,11 @@ impl Port {
         // A kernel or a filter that refuses this costs a table lookup per call, nothing else.
         let _ = ring.register_ring_fd();
         let fd = std::os::fd::AsRawFd::as_raw_fd(&ring);
-        let (sq, cq, _) = ring.into_split();
+        let (sq, cq, registrar) = ring.into_split();
         Ok(Self {
             sq,
             cq,
+            registrar,
             fd,
             #[cfg(test)]
             faults: None,
@@ -74,6 +76,11 @@ impl Port {
     /// The ring's descriptor: readable when completions wait.
     pub(crate) const fn raw_fd(&self) -> std::os::fd::RawFd {
         self.fd
+    }
+
+    /// What is registered with the ring.
+    pub(crate) const fn registrar(&self) -> &Registrar<'static, OneThread> {
+        &self.registrar
     }
 
     pub(crate) const fn cq_entries(&self) -> u32 {
@@ -106,6 +113,22 @@ impl Port {
         };
         // SAFETY: the caller vouches for the entry.
         unsafe { self.sq.push(sqe) }.is_ok()
+    }
+
+    /// Pushes entries side by side, which the kernel sees together; none of them, and `false`, when there is no room for
+    /// all.
+    ///
+    /// # Safety
+    ///
+    /// As for [`SubmissionQueue::push`], for each.
+    pub(crate) unsafe fn push_together(&mut self, entries: &[Sqe]) -> bool {
+        let n = entries.len() as u32;
+        if self.sq.capacity() - self.sq.prepared() < n {
+            return false;
+        }
+        // SAFETY: the caller vouches for the entries. The kernel has taken all but those that are prepared, so there is
+        // room for each.
+        entries.iter().all(|&sqe| unsafe { self.push(sqe) })
     }
 
     /// Turns an entry that the kernel has not seen into one that does nothing and completes.

@@ -1,6 +1,7 @@
 //! The proactor of one thread: no lock, no other thread, and the fastest ring that the kernel has.
 
 mod builder;
+mod chain;
 mod multishot;
 mod op;
 mod sleep;
@@ -15,6 +16,8 @@ use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
+use ring_io::{BufferPool, OneThread, RegisterError};
+
 use super::engine::{Aftermath, Counters, Engine};
 use super::error::BuildError;
 use super::executor::{Executor, JoinHandle, Pause, Tasks};
@@ -22,6 +25,7 @@ use super::handle::{Handle, Start, StartMultishot};
 use super::owned::{MultishotOperation, OwnedOperation};
 
 pub use builder::LocalBuilder;
+pub use chain::Chain;
 pub use multishot::Multishot;
 pub use op::Op;
 pub use sleep::Sleep;
@@ -378,6 +382,45 @@ impl LocalHandle {
     /// Waits until `at`.
     pub fn sleep_until(&self, at: Instant) -> Sleep {
         Sleep::new(Rc::clone(&self.inner), at)
+    }
+
+    /// Allocates `count` buffers of `buffer_len` bytes and registers them, for
+    /// [`File::read_fixed_at`](super::File::read_fixed_at) and [`File::write_fixed_at`](super::File::write_fixed_at): the
+    /// kernel need not look their pages up each time.
+    ///
+    /// A proactor has one such pool at a time. The memory goes when the pool and all its buffers are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`]: the proactor has a pool, `count` or `buffer_len` is 0, there are more than 16,384 buffers, or
+    /// memory may not be locked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, LocalProactor, OpenOptions};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let pool = proactor.buffer_pool(4, 4096)?;
+    /// proactor.block_on(async {
+    ///     let file = proactor.open("/proc/self/exe", OpenOptions::new().read(true)).await?;
+    ///     let buffer = pool.take().expect("all four are there");
+    ///     let (n, buffer) = file.read_fixed_at(buffer, 0).await?;
+    ///     assert_eq!((n, &buffer[1..4]), (4096, b"ELF".as_slice()));
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn buffer_pool(
+        &self,
+        count: u16,
+        buffer_len: usize,
+    ) -> Result<BufferPool<'static, OneThread>, RegisterError> {
+        self.inner
+            .with(|engine, _| engine.port().registrar().buffer_pool(count, buffer_len))
     }
 
     /// What was done so far.

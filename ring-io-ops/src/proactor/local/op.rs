@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::{Inner, Sleep};
+use super::{Chain, Inner, Sleep};
+use crate::proactor::chain::LinkDeadline;
 use crate::proactor::engine::{Abandoned, Key, Kind, Orphan, Progress, Started};
 use crate::proactor::executor::waker;
 use crate::proactor::handle::{OpFuture, Timeout};
@@ -45,6 +46,44 @@ impl<'p, T: OwnedOperation> Op<'p, T> {
             expired: false,
             operation: MaybeUninit::new(operation),
         }
+    }
+
+    /// A chain of this operation and another, which starts when this one has succeeded.
+    ///
+    /// # Panics
+    ///
+    /// When one of the two was polled already, or they are of different proactors.
+    pub fn link<U: OwnedOperation>(self, next: Op<'p, U>) -> Chain<'p, (T, U)> {
+        Chain::new(self).link(next)
+    }
+
+    /// A chain of this operation and another, which starts when this one has ended, whatever came of it.
+    ///
+    /// # Panics
+    ///
+    /// As [`link`](Self::link).
+    pub fn link_always<U: OwnedOperation>(self, next: Op<'p, U>) -> Chain<'p, (T, U)> {
+        Chain::new(self).link_always(next)
+    }
+
+    /// A chain of this operation and a timeout, which cancels it when `limit` has passed since it started.
+    ///
+    /// Unlike [`timeout`](Self::timeout) the kernel keeps the time, and what is linked behind starts only if the
+    /// operation succeeds in time.
+    ///
+    /// # Panics
+    ///
+    /// When it was polled already.
+    pub fn link_timeout(self, limit: Duration) -> Chain<'p, (T, LinkDeadline)> {
+        Chain::new(self).link_timeout(limit)
+    }
+
+    /// Whose operation it is, and the operation, of which nobody knows yet.
+    pub(super) fn into_parts(mut self) -> (&'p Inner, T) {
+        assert!(self.state == State::NEW, "an operation that was polled already is no link of a chain");
+        self.state = State::OVER;
+        // SAFETY: initialised so far (1), and not from now on; the kernel does not have it.
+        (self.inner, unsafe { self.operation.assume_init_read() })
     }
 
     /// See [`OpFuture::cancel`].
@@ -101,6 +140,10 @@ impl<T: OwnedOperation> Future for Op<'_, T> {
             };
         }
         if this.state == State::NEW {
+            // SAFETY: initialised (1), and the kernel does not have it.
+            if let Some(error) = unsafe { this.operation.assume_init_ref() }.refusal() {
+                return Poll::Ready(this.finish(Completion::failed(error)));
+            }
             let waker = waker::clone(context.waker());
             let started = inner.with(|engine, _| engine.start(1, Kind::Single, waker));
             return this.go_on(started);
@@ -124,6 +167,9 @@ impl<T: OwnedOperation> Op<'_, T> {
                 // SAFETY: what the entry lends lives as long as the operation, which `self` keeps, or hands over (2).
                 self.inner
                     .with(|engine, _| unsafe { engine.push(key, sqe) });
+                if T::LATE {
+                    self.inner.with(|engine, _| engine.note_late(key, sqe.fd()));
+                }
                 Poll::Pending
             }
             Started::Queued(key) => {
@@ -242,7 +288,7 @@ impl State {
 }
 
 /// What an operation owned whose future is gone. Dropped without its completion, it leaks it.
-struct Owned<T>(MaybeUninit<T>);
+pub(super) struct Owned<T>(pub(super) MaybeUninit<T>);
 
 impl<T: OwnedOperation> Orphan for Owned<T> {
     fn complete(&mut self, completion: Completion) {

@@ -1,0 +1,85 @@
+//! Closes that have to wait for entries whose descriptor the kernel looks up after the submission.
+//!
+//! A close is pushed behind everything that was started on its descriptor. For most entries that is enough: the kernel
+//! looks the file up when it takes the entry. It does so later for a link of a chain, when the link before has ended, and
+//! for requests that go straight to a worker thread, when the worker begins; a close in between would give the number to
+//! somebody else's file, and the request would act on that.
+
+use std::os::fd::{OwnedFd, RawFd};
+
+use super::slots::{Key, Slots, State};
+
+/// So many entries are noted before those that are over are looked for.
+const FEW: usize = 32;
+
+/// The entries, and the descriptors that wait for them.
+#[derive(Debug, Default)]
+pub(super) struct Late {
+    entries: Vec<(Key, RawFd)>,
+    /// Noting one more than this looks for those that are over.
+    limit: usize,
+    held: Vec<OwnedFd>,
+}
+
+impl Late {
+    /// Notes that an entry that was pushed names `fd`, which is looked up later.
+    pub(super) fn note(&mut self, key: Key, fd: RawFd, slots: &mut Slots) {
+        // No descriptor, or the folder that paths begin at.
+        if fd < 0 {
+            return;
+        }
+        if self.entries.len() >= self.limit {
+            self.forget_those_over(slots);
+            self.limit = FEW.max(2 * self.entries.len());
+        }
+        self.entries.push((key, fd));
+    }
+
+    /// Gives the descriptor back if it can be closed now, and keeps it otherwise.
+    pub(super) fn hold(&mut self, fd: OwnedFd, slots: &mut Slots) -> Option<OwnedFd> {
+        if self.entries.is_empty() {
+            return Some(fd);
+        }
+        self.forget_those_over(slots);
+        if self.is_named(&fd) {
+            self.held.push(fd);
+            return None;
+        }
+        Some(fd)
+    }
+
+    pub(super) const fn holds_any(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// The descriptors that nothing names any more.
+    pub(super) fn release(&mut self, slots: &mut Slots) -> Vec<OwnedFd> {
+        self.forget_those_over(slots);
+        let held = std::mem::take(&mut self.held);
+        let (still, free) = held.into_iter().partition(|fd| self.is_named(fd));
+        self.held = still;
+        free
+    }
+
+    /// Leaks what is held: the kernel was not seen to be done with it.
+    pub(super) fn leak(&mut self) {
+        std::mem::take(&mut self.held)
+            .into_iter()
+            .for_each(std::mem::forget);
+    }
+
+    fn is_named(&self, fd: &OwnedFd) -> bool {
+        use std::os::fd::AsRawFd;
+        self.entries
+            .iter()
+            .any(|(_, named)| *named == fd.as_raw_fd())
+    }
+
+    fn forget_those_over(&mut self, slots: &mut Slots) {
+        self.entries.retain(|(key, _)| {
+            slots.get_mut(key.index()).is_some_and(|slot| {
+                slot.is_of(*key) && matches!(slot.state(), State::Waiting | State::Orphan)
+            })
+        });
+    }
+}
