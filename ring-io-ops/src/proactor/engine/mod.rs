@@ -232,7 +232,6 @@ impl Engine {
         &self.port
     }
 
-    #[cfg(test)]
     pub(crate) const fn port_mut(&mut self) -> &mut Port {
         &mut self.port
     }

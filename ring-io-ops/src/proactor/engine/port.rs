@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use ring_io::{
-    CompletionQueue, Cqe, EnterError, OneThread, Ring, SetupError, Sqe, SubmissionQueue, Wait,
+    BufRing, BufRingError, CompletionQueue, Cqe, EnterError, OneThread, Registrar, Ring,
+    SetupError, Sqe, SubmissionQueue, Wait,
 };
 
 /// What a ring for the engine is made with.
@@ -23,6 +24,9 @@ pub(crate) struct PortSettings {
 pub(crate) struct Port {
     sq: SubmissionQueue<'static, Sqe, OneThread>,
     cq: CompletionQueue<'static, Cqe, OneThread>,
+    registrar: Registrar<'static, OneThread>,
+    /// The number that the next group of provided buffers gets.
+    next_group: u16,
     fd: std::os::fd::RawFd,
     #[cfg(test)]
     pub(crate) faults: Option<Box<dyn super::faults::Faults>>,
@@ -61,10 +65,12 @@ impl Port {
         // A kernel or a filter that refuses this costs a table lookup per call, nothing else.
         let _ = ring.register_ring_fd();
         let fd = std::os::fd::AsRawFd::as_raw_fd(&ring);
-        let (sq, cq, _) = ring.into_split();
+        let (sq, cq, registrar) = ring.into_split();
         Ok(Self {
             sq,
             cq,
+            registrar,
+            next_group: 0,
             fd,
             #[cfg(test)]
             faults: None,
@@ -74,6 +80,27 @@ impl Port {
     /// The ring's descriptor: readable when completions wait.
     pub(crate) const fn raw_fd(&self) -> std::os::fd::RawFd {
         self.fd
+    }
+
+    /// A pool of buffers, under a number that none has, for requests of this ring to select from.
+    pub(crate) fn buffer_ring(
+        &mut self,
+        entries: u16,
+        size: u32,
+    ) -> Result<BufRing<'static, OneThread>, BufRingError> {
+        let first = self.next_group;
+        loop {
+            let group = self.next_group;
+            self.next_group = group.wrapping_add(1);
+            match self
+                .registrar
+                .buffer_ring(BufRing::builder(group, entries, size))
+            {
+                // Numbers come round after 2^16 pools.
+                Err(BufRingError::GroupTaken { .. }) if self.next_group != first => {}
+                other => return other,
+            }
+        }
     }
 
     pub(crate) const fn cq_entries(&self) -> u32 {

@@ -344,6 +344,11 @@ impl AsFd for LocalProactor {
 }
 
 impl LocalHandle {
+    /// What the handles of one proactor share, and no two proactors do.
+    pub(crate) const fn inner(&self) -> &Rc<Inner> {
+        &self.inner
+    }
+
     /// Starts a task. It runs within [`block_on`](LocalProactor::block_on), also without its handle.
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
