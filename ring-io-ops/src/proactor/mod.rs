@@ -3,19 +3,26 @@
 //! *In the making.*
 
 mod buffer;
+mod descriptor;
 mod engine;
 mod error;
 mod executor;
 mod file;
 mod handle;
 mod local;
+pub mod net;
 mod owned;
 
 pub use buffer::{IoBuf, IoBufMut, Slice};
+pub use descriptor::CloseFd;
 pub use engine::{Batching, Counters};
 pub use error::{BuildError, Failed, OpError};
 pub use executor::{JoinError, JoinHandle};
 pub use file::ReadAt;
 pub use handle::{Handle, OpFuture, Start, StartMultishot, Timeout};
 pub use local::{Leftover, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
+pub use net::{
+    LocalBuffer, LocalBundle, LocalPool, Received, SocketOption, Sockets, TcpListener, TcpStream,
+    UdpSocket, UnixAddress, UnixDatagram, UnixListener, UnixStream,
+};
 pub use owned::{Completion, MultishotOperation, OwnedOperation};
