@@ -17,7 +17,7 @@ mod timers;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use ring_io::{Cqe, EnterError, Message, MessageError, SetupError, Sqe, send_message};
@@ -450,6 +450,23 @@ impl Engine {
         }
     }
 
+    /// The usual answers of [`look_multishot`](Self::look_multishot), of an operation that goes on: a completion, or none
+    /// yet. `None` where there is more to it.
+    #[inline(always)]
+    pub(crate) fn glance_multishot(&mut self, key: Key, waker: &Waker) -> Option<Poll<Completion>> {
+        let slot = self.slots.of(key);
+        if !slot.is_multishot() {
+            return None;
+        }
+        if let Some(completion) = self.streams.pop(slot.result) {
+            return Some(Poll::Ready(completion));
+        }
+        slot.waker
+            .as_ref()
+            .is_some_and(|old| old.will_wake(waker))
+            .then_some(Poll::Pending)
+    }
+
     /// How a multishot operation stands: the completions come first, one a look. When the last was taken, or it was
     /// stopped and all were taken, its slot is given back.
     #[inline(always)]
@@ -822,6 +839,16 @@ impl Engine {
                 if !woken && let Some(waker) = slot.waker.take() {
                     wake_later(waker, aftermath, has_aftermath);
                 }
+            } else if let Some(slot) = slots.get_mut(key.index())
+                && slot.awaits_more(key)
+                && cqe.more()
+            {
+                if streams.push(slot.result, cqe.raw_result(), cqe.flags().bits()) {
+                    to_pause.push(key);
+                }
+                if let Some(waker) = slot.waker.take() {
+                    wake(waker, tasks, aftermath, has_aftermath);
+                }
             } else {
                 let rare = Rare {
                     slots,
@@ -972,7 +999,12 @@ impl Rare<'_> {
                     && self.streams.is_paused(slot.result)
                     && completion.result
                         == Err(OpError::Kernel(ring_io::Errno::from_raw(libc::ECANCELED)));
-                if !stopped && self.streams.push(slot.result, completion) && !last {
+                if !stopped
+                    && self
+                        .streams
+                        .push(slot.result, cqe.raw_result(), cqe.raw_flags())
+                    && !last
+                {
                     self.to_pause.push(key);
                     *self.attention = true;
                 }
