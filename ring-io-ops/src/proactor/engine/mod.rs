@@ -32,7 +32,7 @@ pub(crate) use timers::{TimerKey, Timers};
 use super::error::OpError;
 use super::executor::Tasks;
 use super::executor::inbox::Bell;
-use super::executor::waker::TaskId;
+use super::executor::waker::{self, TaskId};
 use super::owned::Completion;
 use crate::{AsyncCancel, CancelMatch, Operation};
 use bell::BellPipe;
@@ -461,10 +461,15 @@ impl Engine {
         if let Some(completion) = self.streams.pop(slot.result) {
             return Some(Poll::Ready(completion));
         }
-        slot.waker
-            .as_ref()
-            .is_some_and(|old| old.will_wake(waker))
-            .then_some(Poll::Pending)
+        match &slot.waker {
+            Some(old) if old.will_wake(waker) => Some(Poll::Pending),
+            // Each completion takes it away. To clone one of somebody else's is to call somebody else.
+            None if TaskId::of(waker).is_some() => {
+                slot.waker = Some(waker::clone(waker));
+                Some(Poll::Pending)
+            }
+            _ => None,
+        }
     }
 
     /// How a multishot operation stands: the completions come first, one a look. When the last was taken, or it was
