@@ -15,12 +15,13 @@ use super::open::ShutDown;
 use super::option::{GetOption, OptionValue, SetOption, SocketOption};
 use super::pool::Provide;
 use super::recv_multi::{Receiving, RecvBundles, RecvMany};
+use super::send_all::SendAll;
 use super::transfer::{RecvInto, SendFrom};
 use super::zero_copy::{SendNoCopy, SendingNoCopy};
 use crate::MsgFlags;
-use crate::proactor::buffer::{IoBuf, IoBufMut, Slice};
+use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::descriptor::{CloseFd, Descriptor};
-use crate::proactor::error::{Failed, OpError};
+use crate::proactor::error::OpError;
 use crate::proactor::handle::{Handle, Start, StartMultishot};
 
 /// A TCP connection of a proactor.
@@ -213,50 +214,20 @@ impl<H: Handle, F: Family> StreamSocket<H, F> {
         B: IoBuf,
         H: Start<SendFrom<B>>,
     {
-        self.send_with(buffer, MsgFlags::empty())
-    }
-
-    #[inline(always)]
-    fn send_with<B>(&self, buffer: B, flags: MsgFlags) -> H::Op<'_>
-    where
-        B: IoBuf,
-        H: Start<SendFrom<B>>,
-    {
-        self.handle()
-            .start(SendFrom::new(self.socket.target(), buffer, flags))
+        let send = SendFrom::new(self.socket.target(), buffer, MsgFlags::empty());
+        self.handle().start(send)
     }
 
     /// Sends a whole buffer, and gives it back.
     ///
-    /// # Errors
-    ///
-    /// What a send came to that failed; some of the bytes may have been sent. The buffer comes back.
-    pub async fn send_all<B>(&self, buffer: B) -> Result<B, Failed<B>>
+    /// With an error, some of the bytes may have been sent.
+    #[inline(always)]
+    pub fn send_all<B>(&self, buffer: B) -> SendAll<'_, H, B>
     where
         B: IoBuf,
-        H: Start<SendFrom<B>> + Start<SendFrom<Slice<B>>>,
+        H: Start<SendFrom<B>>,
     {
-        let all = buffer.bytes_init();
-        // The kernel goes on by itself, and the loop is for kernels and signals that make it stop.
-        let (mut sent, mut buffer) = self.send_with(buffer, MsgFlags::WAITALL).await?;
-        while sent < all {
-            match self
-                .send_with(buffer.slice(sent..), MsgFlags::WAITALL)
-                .await
-            {
-                Ok((n, slice)) => {
-                    sent += n;
-                    buffer = slice.into_inner();
-                }
-                Err(Failed { error, value }) => {
-                    return Err(Failed {
-                        error,
-                        value: value.into_inner(),
-                    });
-                }
-            }
-        }
-        Ok(buffer)
+        SendAll::new(self.handle(), self.socket.target(), buffer)
     }
 
     /// Sends out of several buffers, one after the other.

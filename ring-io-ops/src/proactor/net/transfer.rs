@@ -79,6 +79,8 @@ unsafe impl<B: IoBufMut> OwnedOperation for RecvInto<B> {
 pub struct SendFrom<B> {
     target: Target,
     buffer: B,
+    /// Bytes of the buffer before those that are sent, at most as many as are initialised.
+    skip: usize,
     flags: MsgFlags,
 }
 
@@ -88,8 +90,16 @@ impl<B: IoBuf> SendFrom<B> {
         Self {
             target,
             buffer,
+            skip: 0,
             flags: flags.union(MsgFlags::NOSIGNAL),
         }
+    }
+
+    /// Sends what lies behind the first `n` bytes, of which there are so many.
+    #[inline(always)]
+    pub(super) const fn skip(mut self, n: usize) -> Self {
+        self.skip = n;
+        self
     }
 }
 
@@ -99,8 +109,10 @@ unsafe impl<B: IoBuf> OwnedOperation for SendFrom<B> {
 
     #[inline(always)]
     fn entry(&mut self) -> Sqe {
-        let len = clamped(self.buffer.bytes_init());
-        Send::new(self.target, self.buffer.bytes_ptr(), len)
+        let len = clamped(self.buffer.bytes_init() - self.skip);
+        // It is not read here, and the kernel checks what it is told.
+        let start = self.buffer.bytes_ptr().wrapping_add(self.skip);
+        Send::new(self.target, start, len)
             .flags(self.flags)
             .to_sqe()
     }

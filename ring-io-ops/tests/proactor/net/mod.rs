@@ -1,6 +1,8 @@
 //! Sockets.
 
 mod accept;
+#[cfg(feature = "futures-io")]
+mod buffered;
 mod datagram;
 mod message;
 mod option;

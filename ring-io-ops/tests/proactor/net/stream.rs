@@ -167,6 +167,25 @@ fn more_than_fits_is_sent_whole_while_the_peer_receives() {
 }
 
 #[test]
+fn a_whole_send_whose_deadline_passes_half_way_is_timed_out_and_gives_its_buffer_back() {
+    with_sockets(async |proactor| {
+        let (here, there) = pair(proactor).await;
+        // More than the kernel keeps for a peer that does not receive.
+        let failed = here
+            .send_all(vec![7; 64 << 20])
+            .timeout(Duration::from_millis(20))
+            .await
+            .expect_err("nobody receives");
+        assert_eq!(
+            (failed.error, failed.value.len()),
+            (OpError::TimedOut, 64 << 20)
+        );
+        let (n, _) = there.recv(vec![0; 64]).await.expect("a part of it");
+        assert_eq!(n, 64);
+    });
+}
+
+#[test]
 fn parts_of_buffers_are_sent_and_filled() {
     with_sockets(async |proactor| {
         let (here, there) = pair(proactor).await;
