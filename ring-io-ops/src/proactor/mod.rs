@@ -14,6 +14,7 @@ mod fs;
 mod handle;
 mod local;
 mod mailbox;
+pub mod net;
 mod owned;
 mod pipe;
 mod raw;
@@ -27,12 +28,16 @@ pub use error::{BuildError, Failed, OpError};
 pub use events::{Events, WaitChild, WaitReady, WaitWord, WakeWord, WatchReady};
 pub use executor::{JoinError, JoinHandle};
 pub use fs::{
-    ChangePath, File, Files, Metadata, Open, OpenOptions, Plain, ReadAt, ReadFixedAt, ReadMetadata, ReadVectoredAt,
-    ReadXattr, WithFlags, WriteAt, WriteFixedAt, WriteVectoredAt, WriteXattr,
+    ChangePath, File, Files, Metadata, Open, OpenOptions, Plain, ReadAt, ReadFixedAt, ReadMetadata,
+    ReadVectoredAt, ReadXattr, WithFlags, WriteAt, WriteFixedAt, WriteVectoredAt, WriteXattr,
 };
 pub use handle::{Handle, OpFuture, Start, StartMultishot, Timeout};
 pub use local::{Chain, Leftover, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
 pub use mailbox::{Mailbox, SendError, Sender, mailbox};
+pub use net::{
+    LocalBuffer, LocalBundle, LocalPool, Received, SocketOption, Sockets, TcpListener, TcpStream,
+    UdpSocket, UnixAddress, UnixDatagram, UnixListener, UnixStream,
+};
 pub use owned::{Completion, MultishotOperation, OwnedOperation};
 pub use pipe::{PipeReader, PipeWriter, Pipes, SpliceFds, TeeFds};
 pub use raw::RawOperation;

@@ -67,6 +67,10 @@ pub unsafe trait MultishotOperation: Sized + 'static {
     /// What one completion comes to.
     type Item;
 
+    /// How much of the proactor's capacity the operation takes unless the caller says otherwise: how many completions it
+    /// is expected to bring between two waits.
+    const CREDIT: u32 = 4;
+
     /// As [`OwnedOperation::entry`]. Called again when the operation is armed anew.
     fn entry(&mut self) -> Sqe;
 

@@ -5,8 +5,8 @@ use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ring_io_ops::{Fd, Target};
 use ring_io_ops::proactor::{IoBufMut, LocalProactor, ReadAt};
+use ring_io_ops::{Fd, Target};
 
 /// A read of a descriptor that its test keeps open until the proactor is gone.
 fn read_at<B: IoBufMut>(fd: Target, buffer: B, offset: u64) -> ReadAt<B> {

@@ -13,3 +13,4 @@ mod pipe;
 mod registered;
 
 pub(crate) use skip::skip;
+mod net;

@@ -14,7 +14,7 @@ fn file(proactor: &LocalProactor) -> File<LocalHandle> {
 #[test]
 fn registered_buffers_are_written_from_and_read_into_whole_and_in_parts() {
     let proactor = LocalProactor::new().expect("a proactor");
-    let pool = proactor.buffer_pool(2, 4096).expect("a pool");
+    let pool = proactor.registered_buffers(2, 4096).expect("a pool");
     let file = file(&proactor);
     proactor.block_on(async {
         let mut buffer = pool.take().expect("one of two");
@@ -38,8 +38,8 @@ fn registered_buffers_are_written_from_and_read_into_whole_and_in_parts() {
 #[test]
 fn a_buffer_that_another_proactor_registered_comes_back_with_efault() {
     let [one, other] = [(); 2].map(|()| LocalProactor::new().expect("a proactor"));
-    let pool = one.buffer_pool(1, 4096).expect("a pool");
-    let _others = other.buffer_pool(1, 4096).expect("a pool");
+    let pool = one.registered_buffers(1, 4096).expect("a pool");
+    let _others = other.registered_buffers(1, 4096).expect("a pool");
     let file = file(&other);
     let buffer = pool.take().expect("the one");
     let failed = other
@@ -54,10 +54,10 @@ fn a_buffer_that_another_proactor_registered_comes_back_with_efault() {
 #[test]
 fn there_is_one_pool_at_a_time_and_another_after_it() {
     let proactor = LocalProactor::new().expect("a proactor");
-    let pool = proactor.buffer_pool(1, 4096).expect("a pool");
-    assert!(proactor.buffer_pool(1, 4096).is_err());
+    let pool = proactor.registered_buffers(1, 4096).expect("a pool");
+    assert!(proactor.registered_buffers(1, 4096).is_err());
     drop(pool);
-    let pool = proactor.buffer_pool(1, 4096).expect("another pool");
+    let pool = proactor.registered_buffers(1, 4096).expect("another pool");
     drop(proactor);
     assert_eq!(pool.take().expect("the one").len(), 4096);
 }
@@ -65,7 +65,7 @@ fn there_is_one_pool_at_a_time_and_another_after_it() {
 #[test]
 fn a_buffer_of_a_read_that_was_dropped_in_flight_goes_back_to_the_pool() {
     let proactor = LocalProactor::new().expect("a proactor");
-    let pool = proactor.buffer_pool(1, 4096).expect("a pool");
+    let pool = proactor.registered_buffers(1, 4096).expect("a pool");
     let (reader, _writer) = std::io::pipe().expect("a pipe");
     let reader = File::from_fd(&*proactor, reader.into());
     {

@@ -19,7 +19,7 @@ mod timers;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd, RawFd};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use ring_io::{Cqe, EnterError, Message, MessageError, SetupError, Sqe, send_message};
@@ -34,7 +34,7 @@ pub(crate) use timers::{TimerKey, Timers};
 use super::error::OpError;
 use super::executor::Tasks;
 use super::executor::inbox::Bell;
-use super::executor::waker::TaskId;
+use super::executor::waker::{self, TaskId};
 use super::owned::Completion;
 use crate::{AsyncCancel, CancelMatch, Operation};
 use bell::BellPipe;
@@ -237,7 +237,6 @@ impl Engine {
         &self.port
     }
 
-    #[cfg(test)]
     pub(crate) const fn port_mut(&mut self) -> &mut Port {
         &mut self.port
     }
@@ -458,6 +457,28 @@ impl Engine {
             State::Granted => Progress::Granted,
             _ if slot.waker.as_ref().is_some_and(|old| old.will_wake(waker)) => Progress::Pending,
             _ => Progress::OtherWaker,
+        }
+    }
+
+    /// The usual answers of [`look_multishot`](Self::look_multishot), of an operation that goes on: a completion, or none
+    /// yet. `None` where there is more to it.
+    #[inline(always)]
+    pub(crate) fn glance_multishot(&mut self, key: Key, waker: &Waker) -> Option<Poll<Completion>> {
+        let slot = self.slots.of(key);
+        if !slot.is_multishot() {
+            return None;
+        }
+        if let Some(completion) = self.streams.pop(slot.result) {
+            return Some(Poll::Ready(completion));
+        }
+        match &slot.waker {
+            Some(old) if old.will_wake(waker) => Some(Poll::Pending),
+            // Each completion takes it away. To clone one of somebody else's is to call somebody else.
+            None if TaskId::of(waker).is_some() => {
+                slot.waker = Some(waker::clone(waker));
+                Some(Poll::Pending)
+            }
+            _ => None,
         }
     }
 
@@ -849,6 +870,16 @@ impl Engine {
                 if !woken && let Some(waker) = slot.waker.take() {
                     wake_later(waker, aftermath, has_aftermath);
                 }
+            } else if let Some(slot) = slots.get_mut(key.index())
+                && slot.awaits_more(key)
+                && cqe.more()
+            {
+                if streams.push(slot.result, cqe.raw_result(), cqe.flags().bits()) {
+                    to_pause.push(key);
+                }
+                if let Some(waker) = slot.waker.take() {
+                    wake(waker, tasks, aftermath, has_aftermath);
+                }
             } else {
                 let rare = Rare {
                     slots,
@@ -999,7 +1030,12 @@ impl Rare<'_> {
                     && self.streams.is_paused(slot.result)
                     && completion.result
                         == Err(OpError::Kernel(ring_io::Errno::from_raw(libc::ECANCELED)));
-                if !stopped && self.streams.push(slot.result, completion) && !last {
+                if !stopped
+                    && self
+                        .streams
+                        .push(slot.result, cqe.raw_result(), cqe.raw_flags())
+                    && !last
+                {
                     self.to_pause.push(key);
                     *self.attention = true;
                 }

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use ring_io::{
-    CompletionQueue, Cqe, EnterError, OneThread, Registrar, Ring, SetupError, Sqe, SubmissionQueue, Wait,
+    BufRing, BufRingError, CompletionQueue, Cqe, EnterError, OneThread, Registrar, Ring,
+    SetupError, Sqe, SubmissionQueue, Wait,
 };
 
 /// What a ring for the engine is made with.
@@ -24,6 +25,8 @@ pub(crate) struct Port {
     sq: SubmissionQueue<'static, Sqe, OneThread>,
     cq: CompletionQueue<'static, Cqe, OneThread>,
     registrar: Registrar<'static, OneThread>,
+    /// The number that the next group of provided buffers gets.
+    next_group: u16,
     fd: std::os::fd::RawFd,
     #[cfg(test)]
     pub(crate) faults: Option<Box<dyn super::faults::Faults>>,
@@ -67,6 +70,7 @@ impl Port {
             sq,
             cq,
             registrar,
+            next_group: 0,
             fd,
             #[cfg(test)]
             faults: None,
@@ -81,6 +85,27 @@ impl Port {
     /// What is registered with the ring.
     pub(crate) const fn registrar(&self) -> &Registrar<'static, OneThread> {
         &self.registrar
+    }
+
+    /// A pool of buffers, under a number that none has, for requests of this ring to select from.
+    pub(crate) fn buffer_ring(
+        &mut self,
+        entries: u16,
+        size: u32,
+    ) -> Result<BufRing<'static, OneThread>, BufRingError> {
+        let first = self.next_group;
+        loop {
+            let group = self.next_group;
+            self.next_group = group.wrapping_add(1);
+            match self
+                .registrar
+                .buffer_ring(BufRing::builder(group, entries, size))
+            {
+                // Numbers come round after 2^16 pools.
+                Err(BufRingError::GroupTaken { .. }) if self.next_group != first => {}
+                other => return other,
+            }
+        }
     }
 
     pub(crate) const fn cq_entries(&self) -> u32 {

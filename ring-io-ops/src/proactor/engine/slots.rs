@@ -125,6 +125,17 @@ impl Slot {
         self.tag == key.tag() && self.tag & State::Waiting as u32 != 0
     }
 
+    #[inline(always)]
+    pub(super) const fn is_multishot(&self) -> bool {
+        self.tag & STATE_MASK == State::Multishot as u32
+    }
+
+    /// Whether a completion with this key is one of many that the slot waits for.
+    #[inline(always)]
+    pub(super) const fn awaits_more(&self, key: Key) -> bool {
+        self.tag == key.tag() && self.is_multishot()
+    }
+
     /// Whether a key of this slot is of its present operation.
     #[inline(always)]
     pub(super) const fn is_of(&self, key: Key) -> bool {

@@ -6,7 +6,8 @@ use crate::proactor::owned::Completion;
 
 #[derive(Debug, Default)]
 struct Stream {
-    unread: VecDeque<Completion>,
+    /// Results and flags.
+    unread: VecDeque<(i32, u32)>,
     credit: u32,
     /// So many unread ones are too many.
     limit: u32,
@@ -42,13 +43,16 @@ impl Streams {
             return VecDeque::new();
         }
         std::mem::take(unread)
+            .into_iter()
+            .map(|(result, flags)| Completion::from_kernel(result, flags))
+            .collect()
     }
 
     /// Adds a completion; answers whether the operation has to be stopped now.
     #[inline(always)]
-    pub(super) fn push(&mut self, number: i32, completion: Completion) -> bool {
+    pub(super) fn push(&mut self, number: i32, result: i32, flags: u32) -> bool {
         let stream = &mut self.streams[number as usize];
-        stream.unread.push_back(completion);
+        stream.unread.push_back((result, flags));
         if stream.unread.len() < stream.limit as usize || stream.paused {
             return false;
         }
@@ -63,7 +67,8 @@ impl Streams {
 
     #[inline(always)]
     pub(super) fn pop(&mut self, number: i32) -> Option<Completion> {
-        self.streams[number as usize].unread.pop_front()
+        let (result, flags) = self.streams[number as usize].unread.pop_front()?;
+        Some(Completion::from_kernel(result, flags))
     }
 
     pub(super) fn len(&self, number: i32) -> usize {

@@ -59,7 +59,11 @@ use crate::{RenameFlags, StatxFlags, UnlinkFlags, XattrFlags};
 /// ```
 pub trait Files: Handle {
     /// Opens a file.
-    fn open(&self, path: impl AsRef<Path>, options: OpenOptions) -> <Self as Start<Open<Self>>>::Op<'_>
+    fn open(
+        &self,
+        path: impl AsRef<Path>,
+        options: OpenOptions,
+    ) -> <Self as Start<Open<Self>>>::Op<'_>
     where
         Self: Start<Open<Self>>,
     {
@@ -79,11 +83,18 @@ pub trait Files: Handle {
     where
         Self: Start<ReadMetadata>,
     {
-        self.start(ReadMetadata::of_path(path.as_ref(), StatxFlags::SYMLINK_NOFOLLOW))
+        self.start(ReadMetadata::of_path(
+            path.as_ref(),
+            StatxFlags::SYMLINK_NOFOLLOW,
+        ))
     }
 
     /// Gives a file another path, in place of what is there.
-    fn rename(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> <Self as Start<ChangePath>>::Op<'_>
+    fn rename(
+        &self,
+        from: impl AsRef<Path>,
+        to: impl AsRef<Path>,
+    ) -> <Self as Start<ChangePath>>::Op<'_>
     where
         Self: Start<ChangePath>,
     {
@@ -128,7 +139,11 @@ pub trait Files: Handle {
     }
 
     /// Makes a folder with permissions of which the process's mask is taken off.
-    fn create_dir_with(&self, path: impl AsRef<Path>, mode: u32) -> <Self as Start<ChangePath>>::Op<'_>
+    fn create_dir_with(
+        &self,
+        path: impl AsRef<Path>,
+        mode: u32,
+    ) -> <Self as Start<ChangePath>>::Op<'_>
     where
         Self: Start<ChangePath>,
     {
@@ -136,7 +151,11 @@ pub trait Files: Handle {
     }
 
     /// Gives a file one more name.
-    fn hard_link(&self, original: impl AsRef<Path>, link: impl AsRef<Path>) -> <Self as Start<ChangePath>>::Op<'_>
+    fn hard_link(
+        &self,
+        original: impl AsRef<Path>,
+        link: impl AsRef<Path>,
+    ) -> <Self as Start<ChangePath>>::Op<'_>
     where
         Self: Start<ChangePath>,
     {
@@ -144,7 +163,11 @@ pub trait Files: Handle {
     }
 
     /// Makes a symbolic link that says `original`.
-    fn symlink(&self, original: impl AsRef<Path>, link: impl AsRef<Path>) -> <Self as Start<ChangePath>>::Op<'_>
+    fn symlink(
+        &self,
+        original: impl AsRef<Path>,
+        link: impl AsRef<Path>,
+    ) -> <Self as Start<ChangePath>>::Op<'_>
     where
         Self: Start<ChangePath>,
     {
@@ -204,7 +227,12 @@ pub trait Files: Handle {
         B: IoBuf,
         Self: Start<WriteXattr<B>>,
     {
-        self.start(WriteXattr::of_path(path.as_ref(), name.as_ref(), value, flags))
+        self.start(WriteXattr::of_path(
+            path.as_ref(),
+            name.as_ref(),
+            value,
+            flags,
+        ))
     }
 }
 

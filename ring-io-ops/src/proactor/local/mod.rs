@@ -348,6 +348,11 @@ impl AsFd for LocalProactor {
 }
 
 impl LocalHandle {
+    /// What the handles of one proactor share, and no two proactors do.
+    pub(crate) const fn inner(&self) -> &Rc<Inner> {
+        &self.inner
+    }
+
     /// Starts a task. It runs within [`block_on`](LocalProactor::block_on), also without its handle.
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -403,7 +408,7 @@ impl LocalHandle {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
     /// let proactor = LocalProactor::new()?;
-    /// let pool = proactor.buffer_pool(4, 4096)?;
+    /// let pool = proactor.registered_buffers(4, 4096)?;
     /// proactor.block_on(async {
     ///     let file = proactor.open("/proc/self/exe", OpenOptions::new().read(true)).await?;
     ///     let buffer = pool.take().expect("all four are there");
@@ -414,7 +419,7 @@ impl LocalHandle {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn buffer_pool(
+    pub fn registered_buffers(
         &self,
         count: u16,
         buffer_len: usize,

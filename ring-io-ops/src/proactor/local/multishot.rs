@@ -21,7 +21,7 @@ use crate::proactor::owned::{Completion, MultishotOperation};
 /// # Invariants
 ///
 /// 1. `operation` is initialised until the value is dropped.
-/// 2. While `state` is `Started`, the proactor knows the key, and the kernel may use what the operation lends.
+/// 2. While `state` holds a key, the proactor knows the key, and the kernel may use what the operation lends.
 #[must_use = "an operation does nothing until it is polled"]
 pub struct Multishot<'p, T: MultishotOperation> {
     inner: &'p Inner,
@@ -31,11 +31,28 @@ pub struct Multishot<'p, T: MultishotOperation> {
     operation: MaybeUninit<T>,
 }
 
-#[derive(Clone, Copy)]
-enum State {
-    New,
-    Started(Key),
-    Over,
+/// Where an operation is, in one word, as that of [`Op`](super::Op).
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State(u64);
+
+impl State {
+    const NEW: Self = Self(u64::MAX);
+    const OVER: Self = Self(u64::MAX - 1);
+
+    #[inline(always)]
+    const fn started(key: Key) -> Self {
+        Self(key.user_data())
+    }
+
+    #[inline(always)]
+    const fn key(self) -> Option<Key> {
+        // As there.
+        if self.0 < Self::OVER.0 {
+            Some(Key::from_user_data(self.0))
+        } else {
+            None
+        }
+    }
 }
 
 // As for `Op`.
@@ -45,15 +62,15 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
     pub(super) const fn new(inner: &'p Inner, operation: T) -> Self {
         Self {
             inner,
-            state: State::New,
-            credit: 4,
+            state: State::NEW,
+            credit: T::CREDIT,
             unread_max: 64,
             operation: MaybeUninit::new(operation),
         }
     }
 
     /// How much of the proactor's capacity the operation takes: how many completions it is expected to bring between
-    /// two waits. 4 by default. To be given before the first poll.
+    /// two waits. By default [`T::CREDIT`](MultishotOperation::CREDIT). To be given before the first poll.
     pub const fn credit(mut self, completions: u32) -> Self {
         self.credit = if completions == 0 { 1 } else { completions };
         self
@@ -73,7 +90,7 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
 
     /// Asks the kernel to end the operation. What it has brought, and its end, still come.
     pub fn cancel(&mut self) {
-        if let State::Started(key) = self.state {
+        if let Some(key) = self.state.key() {
             self.inner.with(|engine, _| engine.cancel_in_flight(key));
             self.inner.settle();
         }
@@ -85,14 +102,32 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Option<T::Item>> {
+        if let Some(key) = self.state.key()
+            && let Some(progress) = self
+                .inner
+                .with(|engine, _| engine.glance_multishot(key, context.waker()))
+        {
+            return progress.map(|completion| {
+                // SAFETY: initialised (1); one of its completions, taken once.
+                Some(unsafe { self.operation.assume_init_mut().item(completion) })
+            });
+        }
+        self.poll_rare(context)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn poll_rare(&mut self, context: &mut Context<'_>) -> Poll<Option<T::Item>> {
         let inner = self.inner;
         loop {
-            let key = match self.state {
-                State::Started(key) => key,
-                State::Over => return Poll::Ready(None),
-                State::New => return self.arm(context),
+            let Some(key) = self.state.key() else {
+                return if self.state == State::NEW {
+                    self.arm(context)
+                } else {
+                    Poll::Ready(None)
+                };
             };
             match inner.with(|engine, _| engine.look_multishot(key, context.waker())) {
                 StreamProgress::Pending => return Poll::Pending,
@@ -112,16 +147,16 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
                     // SAFETY: as above.
                     let operation = unsafe { self.operation.assume_init_mut() };
                     self.state = if operation.goes_on(&completion) {
-                        State::New
+                        State::NEW
                     } else {
-                        State::Over
+                        State::OVER
                     };
                     // SAFETY: as above.
                     return Poll::Ready(Some(unsafe { operation.item(completion) }));
                 }
                 StreamProgress::Paused => {
                     inner.settle();
-                    self.state = State::New;
+                    self.state = State::NEW;
                 }
                 StreamProgress::Granted => return self.push_granted(key, context),
             }
@@ -151,7 +186,7 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
     fn go_on(&mut self, started: Started) -> Poll<Option<T::Item>> {
         let poll = match started {
             Started::Ready(key) => {
-                self.state = State::Started(key);
+                self.state = State::started(key);
                 // SAFETY: initialised (1), and the kernel does not have it.
                 let sqe = unsafe { self.operation.assume_init_mut() }.entry();
                 // SAFETY: what the entry lends lives as long as the operation, which `self` keeps, or hands over (2).
@@ -160,11 +195,11 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
                 Poll::Pending
             }
             Started::Queued(key) => {
-                self.state = State::Started(key);
+                self.state = State::started(key);
                 Poll::Pending
             }
             Started::Refused(error) => {
-                self.state = State::Over;
+                self.state = State::OVER;
                 // SAFETY: initialised (1); the kernel never had this entry, and the completion says so.
                 let item = unsafe {
                     self.operation
@@ -190,7 +225,7 @@ impl<T: MultishotOperation> Stream for Multishot<'_, T> {
 
 impl<T: MultishotOperation> Drop for Multishot<'_, T> {
     fn drop(&mut self) {
-        let State::Started(key) = self.state else {
+        let Some(key) = self.state.key() else {
             // SAFETY: initialised (1), dropped once, and the kernel does not have it.
             unsafe { self.operation.assume_init_drop() };
             return;

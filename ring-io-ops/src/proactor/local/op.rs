@@ -80,7 +80,10 @@ impl<'p, T: OwnedOperation> Op<'p, T> {
 
     /// Whose operation it is, and the operation, of which nobody knows yet.
     pub(super) fn into_parts(mut self) -> (&'p Inner, T) {
-        assert!(self.state == State::NEW, "an operation that was polled already is no link of a chain");
+        assert!(
+            self.state == State::NEW,
+            "an operation that was polled already is no link of a chain"
+        );
         self.state = State::OVER;
         // SAFETY: initialised so far (1), and not from now on; the kernel does not have it.
         (self.inner, unsafe { self.operation.assume_init_read() })

@@ -1,0 +1,262 @@
+//! Sockets of datagrams.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket as StdUdpSocket};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::unix::net::UnixDatagram as StdUnixDatagram;
+use std::path::Path;
+
+use super::address::UnixAddress;
+use super::family::{Family, Inet, Unix};
+use super::message::{One, RecvMessage, SendMessage, Sender};
+use super::option::{GetOption, OptionValue, SetOption, SocketOption};
+use super::transfer::{RecvInto, SendFrom};
+use crate::MsgFlags;
+use crate::proactor::buffer::{IoBuf, IoBufMut};
+use crate::proactor::descriptor::{CloseFd, Descriptor};
+use crate::proactor::error::OpError;
+use crate::proactor::handle::{Handle, Start};
+
+/// A UDP socket of a proactor.
+pub type UdpSocket<H> = DatagramSocket<H, Inet>;
+
+/// A Unix socket of datagrams.
+pub type UnixDatagram<H> = DatagramSocket<H, Unix>;
+
+/// A socket of datagrams: a [`UdpSocket`] or a [`UnixDatagram`].
+///
+/// [`Sockets::udp_bind`](super::Sockets::udp_bind) and [`unix_datagram_bind`](super::Sockets::unix_datagram_bind) make
+/// one. A datagram that is longer than the buffer loses its end. Dropped, it is closed behind everything that was started
+/// on it.
+///
+/// # Examples
+///
+/// ```
+/// use ring_io_ops::proactor::{LocalProactor, Sockets};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+/// let proactor = LocalProactor::new()?;
+/// proactor.block_on(async {
+///     let (one, other) = (proactor.udp_bind("127.0.0.1:0")?, proactor.udp_bind("127.0.0.1:0")?);
+///     one.send_to(b"ping".as_slice(), &other.local_addr()?).await?;
+///     let (n, buffer, from) = other.recv_from(Vec::with_capacity(64)).await?;
+///     assert_eq!((n, buffer.as_slice(), from), (4, b"ping".as_slice(), one.local_addr()?));
+///     std::io::Result::Ok(())
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct DatagramSocket<H: Handle, F> {
+    socket: Descriptor<H>,
+    family: PhantomData<F>,
+}
+
+impl<H: Handle, F: Family> DatagramSocket<H, F> {
+    /// Takes over a descriptor of a socket of datagrams. It blocks: one with `O_NONBLOCK` set makes operations end with
+    /// `EAGAIN` instead of waiting.
+    pub fn from_fd(handle: &H, fd: OwnedFd) -> Self {
+        Self {
+            socket: Descriptor::new(handle.clone(), fd),
+            family: PhantomData,
+        }
+    }
+
+    /// The proactor that acts on it.
+    pub const fn handle(&self) -> &H {
+        self.socket.handle()
+    }
+
+    /// Receives a datagram. The output is its length and the buffer.
+    #[inline(always)]
+    pub fn recv<B>(&self, buffer: B) -> H::Op<'_>
+    where
+        B: IoBufMut,
+        H: Start<RecvInto<B>>,
+    {
+        let recv = RecvInto::new(self.socket.target(), buffer, MsgFlags::empty());
+        self.handle().start(recv)
+    }
+
+    /// Receives a datagram. The output is its length, the buffer, and who sent it.
+    pub fn recv_from<B>(&self, buffer: B) -> H::Op<'_>
+    where
+        B: IoBufMut,
+        H: Start<RecvMessage<One<B>, Sender<F::Address>>>,
+    {
+        self.handle()
+            .start(RecvMessage::new(self.socket.target(), One(buffer)))
+    }
+
+    /// Sends a datagram to whom the socket is connected with.
+    #[inline(always)]
+    pub fn send<B>(&self, buffer: B) -> H::Op<'_>
+    where
+        B: IoBuf,
+        H: Start<SendFrom<B>>,
+    {
+        let send = SendFrom::new(self.socket.target(), buffer, MsgFlags::empty());
+        self.handle().start(send)
+    }
+
+    /// Sends a datagram.
+    pub fn send_to<B>(&self, buffer: B, to: &F::Address) -> H::Op<'_>
+    where
+        B: IoBuf,
+        H: Start<SendMessage<One<B>>>,
+    {
+        let message = SendMessage::new(self.socket.target(), One(buffer));
+        self.handle().start(message.to(to))
+    }
+
+    /// Sends a datagram that lies in several buffers.
+    pub fn send_vectored_to<B>(&self, buffers: Vec<B>, to: &F::Address) -> H::Op<'_>
+    where
+        B: IoBuf,
+        H: Start<SendMessage<Vec<B>>>,
+    {
+        let message = SendMessage::new(self.socket.target(), buffers);
+        self.handle().start(message.to(to))
+    }
+
+    /// Sets an option, through the ring. Linux 6.7.
+    pub fn set_option<T>(&self, option: SocketOption<T>, value: T) -> H::Op<'_>
+    where
+        T: OptionValue,
+        H: Start<SetOption>,
+    {
+        self.handle()
+            .start(SetOption::new(self.socket.target(), option, value))
+    }
+
+    /// Asks for an option, through the ring; the kernel answers for those of `SO_…` alone. Linux 6.7.
+    pub fn option<T>(&self, option: SocketOption<T>) -> H::Op<'_>
+    where
+        T: OptionValue,
+        H: Start<GetOption<T>>,
+    {
+        self.handle()
+            .start(GetOption::new(self.socket.target(), option))
+    }
+
+    /// Closes it, behind everything that was started on it, and says what came of that.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel reports. The socket is closed then too.
+    pub async fn close(self) -> Result<(), OpError>
+    where
+        H: Start<CloseFd<H>>,
+    {
+        self.socket.close().await
+    }
+}
+
+impl<H: Handle> DatagramSocket<H, Inet> {
+    /// Takes over a socket of the standard library.
+    ///
+    /// # Errors
+    ///
+    /// It could not be made blocking, as the ring wants it.
+    pub fn from_std(handle: &H, socket: StdUdpSocket) -> io::Result<Self> {
+        socket.set_nonblocking(false)?;
+        Ok(Self::from_fd(handle, socket.into()))
+    }
+
+    /// The socket for the standard library, with a descriptor of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`OwnedFd::try_clone`]; the socket is closed then.
+    pub fn into_std(self) -> io::Result<StdUdpSocket> {
+        self.socket.into_owned().map(Into::into)
+    }
+
+    /// Runs something of the standard library's on the socket: joining a multicast group, and whatever else it has that
+    /// this type has not. It should not block.
+    pub fn with_std<T>(&self, f: impl FnOnce(&StdUdpSocket) -> T) -> T {
+        // SAFETY: the descriptor is open as long as `self`, and the value that would close it is not dropped.
+        f(&ManuallyDrop::new(unsafe {
+            StdUdpSocket::from_raw_fd(self.socket.as_fd().as_raw_fd())
+        }))
+    }
+
+    /// Connects it: what comes from others is not received, and [`send`](Self::send) sends there. Nothing is waited for.
+    ///
+    /// # Errors
+    ///
+    /// As [`StdUdpSocket::connect`].
+    pub fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
+        self.with_std(|socket| socket.connect(address))
+    }
+
+    /// The address of this end.
+    ///
+    /// # Errors
+    ///
+    /// As [`StdUdpSocket::local_addr`].
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.with_std(StdUdpSocket::local_addr)
+    }
+}
+
+impl<H: Handle> DatagramSocket<H, Unix> {
+    /// Takes over a socket of the standard library.
+    ///
+    /// # Errors
+    ///
+    /// It could not be made blocking, as the ring wants it.
+    pub fn from_std(handle: &H, socket: StdUnixDatagram) -> io::Result<Self> {
+        socket.set_nonblocking(false)?;
+        Ok(Self::from_fd(handle, socket.into()))
+    }
+
+    /// The socket for the standard library, with a descriptor of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`OwnedFd::try_clone`]; the socket is closed then.
+    pub fn into_std(self) -> io::Result<StdUnixDatagram> {
+        self.socket.into_owned().map(Into::into)
+    }
+
+    fn with_std<T>(&self, f: impl FnOnce(&StdUnixDatagram) -> T) -> T {
+        // SAFETY: as above.
+        f(&ManuallyDrop::new(unsafe {
+            StdUnixDatagram::from_raw_fd(self.socket.as_fd().as_raw_fd())
+        }))
+    }
+
+    /// Connects it, as a UDP socket is connected. Nothing is waited for.
+    ///
+    /// # Errors
+    ///
+    /// As [`StdUnixDatagram::connect`].
+    pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.with_std(|socket| socket.connect(path))
+    }
+
+    /// The address of this end.
+    ///
+    /// # Errors
+    ///
+    /// As [`StdUnixDatagram::local_addr`].
+    pub fn local_addr(&self) -> io::Result<UnixAddress> {
+        self.with_std(StdUnixDatagram::local_addr).map(Into::into)
+    }
+}
+
+impl<H: Handle, F> AsFd for DatagramSocket<H, F> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl<H: Handle, F> fmt::Debug for DatagramSocket<H, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DatagramSocket").field(&self.socket).finish()
+    }
+}

@@ -1,0 +1,289 @@
+//! A pool of provided buffers of a [`LocalProactor`](crate::proactor::LocalProactor).
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+
+use ring_io::{BufRing, BufRingError, Bundle, Errno, OneThread, ProvidedBuffer, TakeError, Taken};
+
+use super::pool::{Pool, Provide};
+use super::recv_multi::Received;
+use crate::proactor::buffer::{IoBuf, IoBufMut};
+use crate::proactor::error::OpError;
+use crate::proactor::local::{Inner, LocalHandle};
+use crate::proactor::owned::Completion;
+
+/// A pool of provided buffers of a [`LocalProactor`](crate::proactor::LocalProactor).
+/// [`Sockets::provided_buffers`](super::Sockets::provided_buffers) makes one.
+#[derive(Clone)]
+pub struct LocalPool {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    ring: BufRing<'static, OneThread>,
+    /// Whose pool it is. What is weak keeps the address from being used again.
+    proactor: Weak<Inner>,
+    /// Who waits for a buffer.
+    waiting: RefCell<Vec<Waker>>,
+    /// Whether anybody does: asked with each buffer that goes back.
+    somebody_waits: Cell<bool>,
+}
+
+impl Shared {
+    #[cold]
+    #[inline(never)]
+    fn wake(&self) {
+        self.somebody_waits.set(false);
+        // Taken out first: whoever is woken may wait anew.
+        let waiting = self.waiting.take();
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Provide for LocalHandle {
+    type Pool = LocalPool;
+
+    fn provide(&self, entries: u16, size: u32) -> Result<LocalPool, BufRingError> {
+        let ring = self
+            .inner()
+            .with(|engine, _| engine.port_mut().buffer_ring(entries, size))?;
+        Ok(LocalPool {
+            shared: Rc::new(Shared {
+                ring,
+                proactor: Rc::downgrade(self.inner()),
+                waiting: RefCell::default(),
+                somebody_waits: Cell::new(false),
+            }),
+        })
+    }
+
+    #[inline(always)]
+    fn has_provided(&self, pool: &LocalPool) -> bool {
+        std::ptr::eq(pool.shared.proactor.as_ptr(), Rc::as_ptr(self.inner()))
+    }
+}
+
+impl Pool for LocalPool {
+    type Buffer = LocalBuffer;
+    type Bundle = LocalBundle;
+
+    fn entries(&self) -> u16 {
+        self.shared.ring.entries()
+    }
+
+    fn buffer_size(&self) -> u32 {
+        self.shared.ring.buffer_size()
+    }
+
+    fn poll_provided(&self, context: &mut Context<'_>) -> Poll<()> {
+        // A kernel that cannot say is asked by trying.
+        if self.shared.ring.available() != Ok(0) {
+            return Poll::Ready(());
+        }
+        // Cloning may call somebody else's code, so it comes before the borrow.
+        let waker = context.waker().clone();
+        let mut waiting = self.shared.waiting.borrow_mut();
+        if !waiting.iter().any(|old| old.will_wake(&waker)) {
+            waiting.push(waker);
+        }
+        self.shared.somebody_waits.set(true);
+        Poll::Pending
+    }
+
+    #[inline(always)]
+    fn group(&self) -> u16 {
+        self.shared.ring.group()
+    }
+
+    #[inline(always)]
+    unsafe fn take(&self, completion: Completion) -> Result<Received<LocalBuffer>, OpError> {
+        // SAFETY: the caller vouches for the completion; the pool is not incremental.
+        let taken = unsafe { self.shared.ring.take(&completion.to_cqe()) };
+        received(completion, taken, |buffer| LocalBuffer {
+            // SAFETY: the pool that it borrows is kept until it is dropped (1).
+            buffer: ManuallyDrop::new(unsafe { forever(buffer) }),
+            shared: Rc::clone(&self.shared),
+        })
+    }
+
+    unsafe fn take_bundle(&self, completion: Completion) -> Result<Received<LocalBundle>, OpError> {
+        // SAFETY: as above.
+        let taken = unsafe { self.shared.ring.take_bundle(&completion.to_cqe()) };
+        received(completion, taken, |bundle| LocalBundle {
+            // SAFETY: as above.
+            bundle: ManuallyDrop::new(unsafe {
+                std::mem::transmute::<Bundle<'_>, Bundle<'static>>(bundle)
+            }),
+            shared: Rc::clone(&self.shared),
+        })
+    }
+}
+
+#[inline(always)]
+fn received<B, T>(
+    completion: Completion,
+    taken: Result<Taken<B>, TakeError>,
+    with: impl FnOnce(B) -> T,
+) -> Result<Received<T>, OpError> {
+    match taken {
+        Ok(Taken::Data(buffer)) => Ok(Received::Data(with(buffer))),
+        Ok(Taken::NoBuffer(_)) => Ok(Received::End),
+        other => refused(completion, matches!(other, Ok(Taken::Starved))),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn refused<T>(completion: Completion, starved: bool) -> Result<Received<T>, OpError> {
+    match completion.result {
+        _ if starved => Ok(Received::Starved),
+        Err(error) => Err(error),
+        // The kernel has named a buffer that it does not have.
+        Ok(_) => Err(OpError::Kernel(Errno::from_raw(libc::EIO))),
+    }
+}
+
+/// # Safety
+///
+/// What the buffer borrows lives until it is dropped.
+#[inline(always)]
+unsafe fn forever(buffer: ProvidedBuffer<'_>) -> ProvidedBuffer<'static> {
+    // SAFETY: a lifetime is all that changes.
+    unsafe { std::mem::transmute(buffer) }
+}
+
+/// The bytes that came, in a buffer of a [`LocalPool`]. It is the slice of exactly those bytes; dropping it gives the
+/// buffer back to the kernel, and no system call is needed for that.
+///
+/// It can be sent as it is: operations take it as they take a `Vec<u8>`.
+///
+/// # Invariants
+///
+/// 1. `buffer` borrows the pool in `shared`, and is dropped before it.
+pub struct LocalBuffer {
+    buffer: ManuallyDrop<ProvidedBuffer<'static>>,
+    shared: Rc<Shared>,
+}
+
+impl Drop for LocalBuffer {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: dropped once, and before what it borrows (1).
+        unsafe { ManuallyDrop::drop(&mut self.buffer) };
+        if self.shared.somebody_waits.get() {
+            self.shared.wake();
+        }
+    }
+}
+
+impl Deref for LocalBuffer {
+    type Target = [u8];
+
+    #[inline(always)]
+    fn deref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl DerefMut for LocalBuffer {
+    /// The bytes are the holder's until the drop, to decode or decrypt in place.
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer
+    }
+}
+
+impl AsRef<[u8]> for LocalBuffer {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+// SAFETY: the bytes lie in the pool's memory, where they stay when the guard moves, and are the guard's alone.
+unsafe impl IoBuf for LocalBuffer {
+    #[inline(always)]
+    fn bytes_ptr(&self) -> *const u8 {
+        self.as_ptr()
+    }
+
+    #[inline(always)]
+    fn bytes_init(&self) -> usize {
+        self.len()
+    }
+}
+
+// SAFETY: as above; all of the bytes are initialised.
+unsafe impl IoBufMut for LocalBuffer {
+    fn bytes_mut_ptr(&mut self) -> *mut u8 {
+        self.as_mut_ptr()
+    }
+
+    fn bytes_capacity(&self) -> usize {
+        self.len()
+    }
+
+    unsafe fn set_bytes_init(&mut self, _n: usize) {}
+}
+
+/// The buffers that one completion filled, in the order of their bytes. Those that were not taken out go back with it.
+///
+/// # Invariants
+///
+/// 1. As [`LocalBuffer`]'s, for `bundle`.
+pub struct LocalBundle {
+    bundle: ManuallyDrop<Bundle<'static>>,
+    shared: Rc<Shared>,
+}
+
+impl LocalBundle {
+    /// Bytes in all buffers that are still to come.
+    pub fn bytes_left(&self) -> usize {
+        self.bundle.bytes_left() as usize
+    }
+}
+
+impl Iterator for LocalBundle {
+    type Item = LocalBuffer;
+
+    fn next(&mut self) -> Option<LocalBuffer> {
+        self.bundle.next().map(|buffer| LocalBuffer {
+            buffer: ManuallyDrop::new(buffer),
+            shared: Rc::clone(&self.shared),
+        })
+    }
+}
+
+impl Drop for LocalBundle {
+    fn drop(&mut self) {
+        // SAFETY: dropped once, and before what it borrows (1).
+        unsafe { ManuallyDrop::drop(&mut self.bundle) };
+        if self.shared.somebody_waits.get() {
+            self.shared.wake();
+        }
+    }
+}
+
+impl fmt::Debug for LocalPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalPool")
+            .field("entries", &self.entries())
+            .field("buffer_size", &self.buffer_size())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for LocalBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.buffer.fmt(f)
+    }
+}
+
+impl fmt::Debug for LocalBundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.bundle.fmt(f)
+    }
+}

@@ -1,0 +1,48 @@
+//! Sockets.
+//!
+//! - `sockets`: how they come about.
+//! - `stream`, `listener`, `datagram`: the sockets, each generic over its proactor and its `family`.
+//! - `open`, `accept`, `transfer`, `message`, `recv_multi`, `send_all`, `zero_copy`, `option`: what the kernel is asked, each
+//!   operation with what it owns.
+//! - `buffered`: connections as the traits of `futures_io` want them.
+//! - `pool`, `local_pool`: buffers that the kernel chooses.
+//!
+//! No system call is made here: what does not go through the ring is done by the standard library.
+
+mod accept;
+mod address;
+#[cfg(feature = "futures-io")]
+mod buffered;
+mod datagram;
+mod family;
+mod listener;
+mod local_pool;
+mod message;
+mod open;
+mod option;
+mod pool;
+mod recv_multi;
+mod send_all;
+mod sockets;
+mod stream;
+mod transfer;
+mod zero_copy;
+
+pub use accept::{AcceptMany, AcceptOne};
+pub use address::{Address, UnixAddress};
+#[cfg(feature = "futures-io")]
+pub use buffered::Buffered;
+pub use datagram::{DatagramSocket, UdpSocket, UnixDatagram};
+pub use family::{Family, Inet, Unix};
+pub use listener::{Incoming, Listener, TcpListener, UnixListener};
+pub use local_pool::{LocalBuffer, LocalBundle, LocalPool};
+pub use message::{Extra, One, Pieces, PiecesMut, RecvMessage, SendMessage, Sender};
+pub use open::{BindSocket, ConnectSocket, Connecting, ListenOn, OpenSocket, ShutDown};
+pub use option::{GetOption, OptionValue, SetOption, SocketOption};
+pub use pool::{Pool, Provide};
+pub use recv_multi::{Received, Receiving, RecvBundles, RecvMany};
+pub use send_all::SendAll;
+pub use sockets::Sockets;
+pub use stream::{StreamSocket, TcpStream, UnixStream};
+pub use transfer::{RecvInto, SendFrom};
+pub use zero_copy::{NoCopyProgress, Released, SendNoCopy, SendingNoCopy};

@@ -1,0 +1,202 @@
+//! Options of sockets, through the ring.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use ring_io::Sqe;
+
+use crate::proactor::error::OpError;
+use crate::proactor::owned::{Completion, OwnedOperation};
+use crate::{GetSockOpt, Operation, SetSockOpt, Target};
+
+/// An option of a socket, with the type of its value. See `socket(7)`, `tcp(7)`, `ip(7)`, `ipv6(7)`.
+pub struct SocketOption<T> {
+    level: i32,
+    name: i32,
+    value: PhantomData<fn(T) -> T>,
+}
+
+/// A value of a [`SocketOption`]: `bool`, `u32`, or a [`Duration`] in whole seconds.
+pub trait OptionValue: sealed::Sealed + 'static {
+    /// As the kernel has it.
+    #[doc(hidden)]
+    fn to_raw(self) -> i32;
+
+    /// The other way round.
+    #[doc(hidden)]
+    fn from_raw(raw: i32) -> Self;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for bool {}
+    impl Sealed for u32 {}
+    impl Sealed for std::time::Duration {}
+}
+
+impl OptionValue for bool {
+    fn to_raw(self) -> i32 {
+        self.into()
+    }
+
+    fn from_raw(raw: i32) -> Self {
+        raw != 0
+    }
+}
+
+impl OptionValue for u32 {
+    fn to_raw(self) -> i32 {
+        i32::try_from(self).unwrap_or(i32::MAX)
+    }
+
+    fn from_raw(raw: i32) -> Self {
+        raw as Self
+    }
+}
+
+impl OptionValue for Duration {
+    fn to_raw(self) -> i32 {
+        i32::try_from(self.as_secs()).unwrap_or(i32::MAX)
+    }
+
+    fn from_raw(raw: i32) -> Self {
+        Self::from_secs(raw.unsigned_abs().into())
+    }
+}
+
+impl<T> SocketOption<T> {
+    const fn new(level: i32, name: i32) -> Self {
+        Self {
+            level,
+            name,
+            value: PhantomData,
+        }
+    }
+}
+
+impl SocketOption<bool> {
+    /// `SO_REUSEADDR`: the address may be one that another socket had a moment ago.
+    pub const REUSE_ADDRESS: Self = Self::new(libc::SOL_SOCKET, libc::SO_REUSEADDR);
+    /// `SO_REUSEPORT`: several sockets share an address, and the kernel spreads what comes.
+    pub const REUSE_PORT: Self = Self::new(libc::SOL_SOCKET, libc::SO_REUSEPORT);
+    /// `SO_KEEPALIVE`: asks an idle peer now and then whether it lives.
+    pub const KEEP_ALIVE: Self = Self::new(libc::SOL_SOCKET, libc::SO_KEEPALIVE);
+    /// `SO_BROADCAST`: datagrams may go to everybody.
+    pub const BROADCAST: Self = Self::new(libc::SOL_SOCKET, libc::SO_BROADCAST);
+    /// `TCP_NODELAY`: small segments are sent at once.
+    pub const NO_DELAY: Self = Self::new(libc::IPPROTO_TCP, libc::TCP_NODELAY);
+    /// `TCP_QUICKACK`: acknowledges at once, until the kernel decides otherwise.
+    pub const QUICK_ACK: Self = Self::new(libc::IPPROTO_TCP, libc::TCP_QUICKACK);
+    /// `IPV6_V6ONLY`: no IPv4 through this socket.
+    pub const IPV6_ONLY: Self = Self::new(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY);
+}
+
+impl SocketOption<u32> {
+    /// `SO_RCVBUF`: bytes that may wait to be received. The kernel doubles what it is told.
+    pub const RECV_BUFFER: Self = Self::new(libc::SOL_SOCKET, libc::SO_RCVBUF);
+    /// `SO_SNDBUF`: bytes that may wait to be sent. The kernel doubles what it is told.
+    pub const SEND_BUFFER: Self = Self::new(libc::SOL_SOCKET, libc::SO_SNDBUF);
+    /// `SO_BUSY_POLL`: microseconds that a receive asks the network card before it waits.
+    pub const BUSY_POLL_US: Self = Self::new(libc::SOL_SOCKET, libc::SO_BUSY_POLL);
+    /// `SO_INCOMING_CPU`: the CPU that the socket's packets come by.
+    pub const INCOMING_CPU: Self = Self::new(libc::SOL_SOCKET, libc::SO_INCOMING_CPU);
+    /// `TCP_KEEPCNT`: how many questions without an answer end the connection.
+    pub const KEEP_ALIVE_COUNT: Self = Self::new(libc::IPPROTO_TCP, libc::TCP_KEEPCNT);
+    /// `TCP_USER_TIMEOUT`: milliseconds that sent bytes may wait for their acknowledgement.
+    pub const USER_TIMEOUT_MS: Self = Self::new(libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT);
+}
+
+impl SocketOption<Duration> {
+    /// `TCP_KEEPIDLE`: how long a connection is idle before its peer is asked.
+    pub const KEEP_ALIVE_IDLE: Self = Self::new(libc::IPPROTO_TCP, libc::TCP_KEEPIDLE);
+    /// `TCP_KEEPINTVL`: how long between two questions.
+    pub const KEEP_ALIVE_INTERVAL: Self = Self::new(libc::IPPROTO_TCP, libc::TCP_KEEPINTVL);
+}
+
+// Whatever `T` is.
+impl<T> Clone for SocketOption<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for SocketOption<T> {}
+
+impl<T> fmt::Debug for SocketOption<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketOption")
+            .field("level", &self.level)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sets an option. `SOCKET_URING_OP_SETSOCKOPT`, Linux 6.7. See `setsockopt(2)`.
+#[derive(Debug)]
+pub struct SetOption {
+    target: Target,
+    level: i32,
+    name: i32,
+    value: Box<i32>,
+}
+
+impl SetOption {
+    pub(super) fn new<T: OptionValue>(target: Target, option: SocketOption<T>, value: T) -> Self {
+        Self {
+            target,
+            level: option.level,
+            name: option.name,
+            value: Box::new(value.to_raw()),
+        }
+    }
+}
+
+const LEN: u32 = size_of::<i32>() as u32;
+
+// SAFETY: the entry lends the value, which lies in a box.
+unsafe impl OwnedOperation for SetOption {
+    type Output = Result<(), OpError>;
+
+    fn entry(&mut self) -> Sqe {
+        let value = (&raw const *self.value).cast();
+        SetSockOpt::new(self.target, self.level as u32, self.name as u32, value, LEN).to_sqe()
+    }
+
+    unsafe fn finish(self, completion: Completion) -> Self::Output {
+        completion.result.map(drop)
+    }
+}
+
+/// Asks for an option. `SOCKET_URING_OP_GETSOCKOPT`, Linux 6.7. See `getsockopt(2)`.
+#[derive(Debug)]
+pub struct GetOption<T> {
+    target: Target,
+    option: SocketOption<T>,
+    value: Box<i32>,
+}
+
+impl<T: OptionValue> GetOption<T> {
+    pub(super) fn new(target: Target, option: SocketOption<T>) -> Self {
+        Self {
+            target,
+            option,
+            value: Box::new(0),
+        }
+    }
+}
+
+// SAFETY: the entry lends the room for the value, which lies in a box.
+unsafe impl<T: OptionValue> OwnedOperation for GetOption<T> {
+    type Output = Result<T, OpError>;
+
+    fn entry(&mut self) -> Sqe {
+        let value = (&raw mut *self.value).cast();
+        let (level, name) = (self.option.level as u32, self.option.name as u32);
+        GetSockOpt::new(self.target, level, name, value, LEN).to_sqe()
+    }
+
+    unsafe fn finish(self, completion: Completion) -> Self::Output {
+        completion.result.map(|_| T::from_raw(*self.value))
+    }
+}

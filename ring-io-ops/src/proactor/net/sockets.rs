@@ -1,0 +1,154 @@
+//! How sockets come about.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::net as unix;
+use std::path::Path;
+
+use ring_io::BufRingError;
+
+use super::address::{Address as _, UnixAddress};
+use super::datagram::{UdpSocket, UnixDatagram};
+use super::family::{Inet, Unix};
+use super::listener::{Listener, TcpListener, UnixListener};
+use super::open::{BindSocket, ConnectSocket, Connecting, ListenOn, OpenSocket};
+use super::option::{SetOption, SocketOption};
+use super::pool::Provide;
+use super::stream::UnixStream;
+use crate::proactor::descriptor::Descriptor;
+use crate::proactor::error::OpError;
+use crate::proactor::handle::{Handle, Start};
+
+/// What a proactor does to make sockets. In scope, these are methods of each proactor and its handle.
+///
+/// An echo server:
+///
+/// ```no_run
+#[doc = include_str!("../../../examples/echo.rs")]
+/// ```
+pub trait Sockets: Handle {
+    /// A socket that takes TCP connections on an address. A host's name is looked up at once, and that blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::net::TcpListener::bind`].
+    fn tcp_listen(&self, address: impl ToSocketAddrs) -> io::Result<TcpListener<Self>> {
+        TcpListener::from_std(self, std::net::TcpListener::bind(address)?)
+    }
+
+    /// The same through the ring, with a backlog and options that have to be set before. Linux 6.11.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel refuses; `EINVAL` from one that cannot.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, SocketOption, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let kernel = ring_io_ops::ring::capabilities()?;
+    /// # if !kernel.supports(ring_io_ops::ring::sys::IORING_OP_LISTEN as u8) { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let address = "127.0.0.1:0".parse()?;
+    /// let listener = proactor.block_on(proactor.tcp_listen_with(address, 1024, &[SocketOption::REUSE_PORT]))?;
+    /// assert_ne!(listener.local_addr()?.port(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn tcp_listen_with(
+        &self,
+        address: SocketAddr,
+        backlog: u32,
+        options: &[SocketOption<bool>],
+    ) -> impl Future<Output = Result<TcpListener<Self>, OpError>>
+    where
+        Self: Start<OpenSocket> + Start<SetOption> + Start<BindSocket> + Start<ListenOn>,
+    {
+        async move {
+            let open = OpenSocket::new(address.domain(), libc::SOCK_STREAM);
+            let socket = Descriptor::new(self.clone(), self.start(open).await?);
+            let target = socket.target();
+            for option in [SocketOption::REUSE_ADDRESS].iter().chain(options) {
+                self.start(SetOption::new(target, *option, true)).await?;
+            }
+            self.start(BindSocket::new(target, &address)).await?;
+            let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
+            self.start(ListenOn::new(target, backlog)).await?;
+            Ok(Listener::from_descriptor(socket))
+        }
+    }
+
+    /// Connects with an address. Linux 5.19.
+    fn tcp_connect(&self, address: SocketAddr) -> Connecting<'_, Self, Inet>
+    where
+        Self: Start<OpenSocket> + Start<ConnectSocket>,
+    {
+        Connecting::new(self, address)
+    }
+
+    /// A UDP socket with an address. A host's name is looked up at once, and that blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::net::UdpSocket::bind`].
+    fn udp_bind(&self, address: impl ToSocketAddrs) -> io::Result<UdpSocket<Self>> {
+        UdpSocket::from_std(self, std::net::UdpSocket::bind(address)?)
+    }
+
+    /// A socket that takes Unix connections on a path, which it makes.
+    ///
+    /// # Errors
+    ///
+    /// As [`unix::UnixListener::bind`].
+    fn unix_listen(&self, path: impl AsRef<Path>) -> io::Result<UnixListener<Self>> {
+        UnixListener::from_std(self, unix::UnixListener::bind(path)?)
+    }
+
+    /// Connects with a Unix address. Linux 5.19.
+    fn unix_connect(&self, address: UnixAddress) -> Connecting<'_, Self, Unix>
+    where
+        Self: Start<OpenSocket> + Start<ConnectSocket>,
+    {
+        Connecting::new(self, address)
+    }
+
+    /// Two Unix sockets that are connected with each other.
+    ///
+    /// # Errors
+    ///
+    /// As [`unix::UnixStream::pair`].
+    fn unix_pair(&self) -> io::Result<(UnixStream<Self>, UnixStream<Self>)> {
+        let (one, other) = unix::UnixStream::pair()?;
+        Ok((
+            UnixStream::from_std(self, one)?,
+            UnixStream::from_std(self, other)?,
+        ))
+    }
+
+    /// A Unix socket of datagrams on a path, which it makes.
+    ///
+    /// # Errors
+    ///
+    /// As [`unix::UnixDatagram::bind`].
+    fn unix_datagram_bind(&self, path: impl AsRef<Path>) -> io::Result<UnixDatagram<Self>> {
+        UnixDatagram::from_std(self, unix::UnixDatagram::bind(path)?)
+    }
+
+    /// A pool of `entries` buffers of `size` bytes each, out of which the kernel chooses when something comes. The entries
+    /// are a power of two of at most 32,768. Linux 5.19.
+    ///
+    /// # Errors
+    ///
+    /// [`BufRingError`]: a size is out of range, memory is short, or the kernel is too old.
+    fn provided_buffers(&self, entries: u16, size: u32) -> Result<Self::Pool, BufRingError>
+    where
+        Self: Provide,
+    {
+        self.provide(entries, size)
+    }
+}
+
+impl<H: Handle> Sockets for H {}
