@@ -35,7 +35,7 @@ use super::executor::inbox::Bell;
 use super::executor::waker::TaskId;
 use super::owned::Completion;
 use crate::{AsyncCancel, CancelMatch, Operation};
-use bell::BellPipe;
+pub(crate) use bell::BellPipe;
 use slots::Slots;
 use streams::Streams;
 
@@ -43,18 +43,18 @@ use streams::Streams;
 const INTERNAL: u32 = u32::MAX - 7;
 
 /// The user data of the completion that ends a wait because somebody rang.
-const RUNG: u64 = INTERNAL as u64;
+pub(crate) const RUNG: u64 = INTERNAL as u64;
 /// The user data of cancel requests whose outcome nobody asked for.
 const CANCEL: u64 = INTERNAL as u64 + 1;
 /// The user data of closes that nobody awaits.
 const CLOSE: u64 = INTERNAL as u64 + 2;
 
 /// Completions that may be outstanding beside those that credit is for: cancel requests and closes.
-const RESERVE: u32 = 32;
+pub(crate) const RESERVE: u32 = 32;
 
 /// What a completion queue of the kernel's greatest size leaves beside the reserve.
-const MAX_IN_FLIGHT: u32 = 65536 - RESERVE;
-const MAX_SQ_ENTRIES: u32 = 32768;
+pub(crate) const MAX_IN_FLIGHT: u32 = 65536 - RESERVE;
+pub(crate) const MAX_SQ_ENTRIES: u32 = 32768;
 
 /// How many completions an operation brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
