@@ -10,6 +10,7 @@ mod file;
 mod handle;
 mod local;
 mod owned;
+pub mod shared;
 
 pub use buffer::{IoBuf, IoBufMut, Slice};
 pub use engine::{Batching, Counters};
@@ -19,3 +20,4 @@ pub use file::ReadAt;
 pub use handle::{Handle, OpFuture, Start, StartMultishot, Timeout};
 pub use local::{Leftover, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
 pub use owned::{Completion, MultishotOperation, OwnedOperation};
+pub use shared::{Proactor, ProactorBuilder};
