@@ -1,3 +1,4 @@
 //! The proactor on the real kernel.
 
 mod local;
+mod shared;
