@@ -1,4 +1,5 @@
 //! The proactor on the real kernel.
 
+mod guest;
 mod local;
 mod shared;

@@ -181,6 +181,10 @@ pub(crate) struct Engine {
     /// The position of the entry behind which to submit at once. Where that is not wished it lies 2^32 entries ahead,
     /// and one submit in as many is no harm.
     submit_when: u32,
+    /// How many entries ahead that is: as the policy has it, or one while a pump waits.
+    submit_at: u32,
+    /// Who submits what is pushed next, in somebody else's executor.
+    pump: Option<Waker>,
     timers: Timers,
     batching: Batching,
     counters: Counters,
@@ -219,6 +223,8 @@ impl Engine {
             deferred: VecDeque::new(),
             stuck: Vec::new(),
             to_pause: Vec::new(),
+            submit_at: batching.submit_at,
+            pump: None,
             timers: Timers::default(),
             batching,
             counters: Counters::default(),
@@ -349,13 +355,14 @@ impl Engine {
     }
 
     /// Pushes the entry of an operation that is ready. To be called next, so that the position that the slot knows is
-    /// the entry's; otherwise it cannot be taken back, and is cancelled instead.
+    /// the entry's; otherwise it cannot be taken back, and is cancelled instead. Whether somebody is to be woken now.
     ///
     /// # Safety
     ///
     /// What `sqe` lends stays valid until the operation is over, or is handed over when it is abandoned.
     #[inline(always)]
-    pub(crate) unsafe fn push(&mut self, key: Key, mut sqe: Sqe) {
+    #[must_use = "whoever is to be woken submits"]
+    pub(crate) unsafe fn push(&mut self, key: Key, mut sqe: Sqe) -> bool {
         let position = self.port.position();
         sqe.set_user_data(key.user_data());
         // SAFETY: the caller vouches for the entry.
@@ -363,8 +370,48 @@ impl Engine {
             self.find_room(key);
         }
         if position == self.submit_when {
+            return self.submit_or_pump();
+        }
+        false
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn submit_or_pump(&mut self) -> bool {
+        let wakes = self.wake_pump();
+        if !wakes {
             self.submit_early();
         }
+        wakes
+    }
+
+    /// Whom to wake when something is pushed, which it then submits. Answers who was to be woken so far.
+    pub(crate) fn set_pump(&mut self, pump: Waker) -> Option<Waker> {
+        self.submit_at = 1;
+        self.submit_when = self.submit_point();
+        self.pump.replace(pump)
+    }
+
+    /// Wakes the pump, if one waits; whether it does.
+    pub(crate) fn wake_pump(&mut self) -> bool {
+        let Some(pump) = self.pump.take() else {
+            return false;
+        };
+        self.submit_at = self.batching.submit_at;
+        self.submit_when = self.submit_point();
+        self.aftermath.wakers.push(pump);
+        self.has_aftermath = true;
+        true
+    }
+
+    /// When the next timer is due.
+    pub(crate) fn next_timer(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Whether there is something to hand to the kernel.
+    pub(crate) fn has_prepared(&self) -> bool {
+        self.port.prepared() != 0
     }
 
     #[cold]
@@ -623,6 +670,7 @@ impl Engine {
         self.deferred.push_back(sqe);
         self.attention = true;
         self.push_deferred();
+        self.wake_pump();
     }
 
     fn push_deferred(&mut self) {
@@ -665,7 +713,7 @@ impl Engine {
     fn submit_point(&self) -> u32 {
         self.port
             .position()
-            .wrapping_add(self.batching.submit_at)
+            .wrapping_add(self.submit_at)
             .wrapping_sub(1)
     }
 

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use ring_io::{
-    CompletionQueue, Cqe, EnterError, OneThread, Ring, SetupError, Sqe, SubmissionQueue, Wait,
+    CompletionQueue, Cqe, EnterError, OneThread, Readiness, Registrar, Ring, SetupError, Sqe,
+    SubmissionQueue, Wait,
 };
 
 /// What a ring for the engine is made with.
@@ -23,6 +24,7 @@ pub(crate) struct PortSettings {
 pub(crate) struct Port {
     sq: SubmissionQueue<'static, Sqe, OneThread>,
     cq: CompletionQueue<'static, Cqe, OneThread>,
+    registrar: Registrar<'static, OneThread>,
     fd: std::os::fd::RawFd,
     #[cfg(test)]
     pub(crate) faults: Option<Box<dyn super::faults::Faults>>,
@@ -61,10 +63,11 @@ impl Port {
         // A kernel or a filter that refuses this costs a table lookup per call, nothing else.
         let _ = ring.register_ring_fd();
         let fd = std::os::fd::AsRawFd::as_raw_fd(&ring);
-        let (sq, cq, _) = ring.into_split();
+        let (sq, cq, registrar) = ring.into_split();
         Ok(Self {
             sq,
             cq,
+            registrar,
             fd,
             #[cfg(test)]
             faults: None,
@@ -74,6 +77,11 @@ impl Port {
     /// The ring's descriptor: readable when completions wait.
     pub(crate) const fn raw_fd(&self) -> std::os::fd::RawFd {
         self.fd
+    }
+
+    /// A descriptor that becomes readable when completions come. There is one.
+    pub(crate) fn readiness(&self) -> std::io::Result<Readiness> {
+        self.registrar.register_readiness()
     }
 
     pub(crate) const fn cq_entries(&self) -> u32 {
