@@ -117,6 +117,7 @@ mod mixed_cq;
 mod mixed_sq;
 mod mode;
 mod raw;
+mod readiness;
 mod recvmsg;
 mod register;
 mod resize;
@@ -145,6 +146,7 @@ pub use mixed_cq::MixedCqe;
 pub use mixed_sq::MixedSqe;
 pub use mode::{AnyThread, Descriptor, OneThread, RegisteredOnly, ThreadMode};
 pub use raw::AdoptError;
+pub use readiness::Readiness;
 pub use recvmsg::{ControlMessage, ControlMessages, Malformed, RecvMsgOut};
 pub use register::{BpfFilter, BpfFilterError, BpfFilterFlags, register_task_bpf_filter};
 pub use register::{

@@ -18,6 +18,7 @@ pub mod net;
 mod owned;
 mod pipe;
 mod raw;
+pub mod shared;
 mod timer;
 
 pub use buffer::{FixedBuf, IoBuf, IoBufMut, Slice};
@@ -41,4 +42,5 @@ pub use net::{
 pub use owned::{Completion, MultishotOperation, OwnedOperation};
 pub use pipe::{PipeReader, PipeWriter, Pipes, SpliceFds, TeeFds};
 pub use raw::RawOperation;
+pub use shared::{Proactor, ProactorBuilder};
 pub use timer::{Interval, Timer};

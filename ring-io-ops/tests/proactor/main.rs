@@ -6,11 +6,13 @@ mod skip;
 mod chain;
 mod events;
 mod fs;
+mod guest;
 mod local;
 mod mailbox;
+mod net;
 mod path;
 mod pipe;
 mod registered;
+mod shared;
 
 pub(crate) use skip::skip;
-mod net;

@@ -15,14 +15,14 @@ use crate::{Fd, Operation, Read};
 ///
 /// 1. `byte` is never freed: the kernel may write to it until the ring is gone, which is after this value.
 #[derive(Debug)]
-pub(super) struct BellPipe {
+pub(crate) struct BellPipe {
     reader: PipeReader,
     byte: NonNull<u8>,
 }
 
 impl BellPipe {
     /// The reading end, and what rings: at most once until its byte was read, so that the write never waits.
-    pub(super) fn new() -> io::Result<(Self, Bell)> {
+    pub(crate) fn new() -> io::Result<(Self, Bell)> {
         let (reader, mut writer) = io::pipe()?;
         let byte = NonNull::from(Box::leak(Box::new(0)));
         let bell = move || {
@@ -33,7 +33,7 @@ impl BellPipe {
     }
 
     /// The read of the next byte. The kernel may write to it as long as it likes (1).
-    pub(super) fn entry(&self) -> Sqe {
+    pub(crate) fn entry(&self) -> Sqe {
         Read::new(Fd(self.reader.as_raw_fd()), self.byte.as_ptr(), 1).to_sqe()
     }
 }

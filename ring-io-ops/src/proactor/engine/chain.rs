@@ -76,7 +76,7 @@ impl Engine {
         }
         if self.submit_when.wrapping_sub(position) < entries.len() as u32 {
             // Not before all of them are there: a chain that is cut by a submit is two.
-            self.submit_early();
+            self.submit_or_pump();
         }
     }
 }

@@ -37,7 +37,7 @@ use super::executor::inbox::Bell;
 use super::executor::waker::{self, TaskId};
 use super::owned::Completion;
 use crate::{AsyncCancel, CancelMatch, Operation};
-use bell::BellPipe;
+pub(crate) use bell::BellPipe;
 use late::Late;
 use slots::Slots;
 use streams::Streams;
@@ -46,18 +46,18 @@ use streams::Streams;
 const INTERNAL: u32 = u32::MAX - 7;
 
 /// The user data of the completion that ends a wait because somebody rang.
-const RUNG: u64 = INTERNAL as u64;
+pub(crate) const RUNG: u64 = INTERNAL as u64;
 /// The user data of cancel requests whose outcome nobody asked for.
 const CANCEL: u64 = INTERNAL as u64 + 1;
 /// The user data of closes that nobody awaits.
 const CLOSE: u64 = INTERNAL as u64 + 2;
 
 /// Completions that may be outstanding beside those that credit is for: cancel requests and closes.
-const RESERVE: u32 = 32;
+pub(crate) const RESERVE: u32 = 32;
 
 /// What a completion queue of the kernel's greatest size leaves beside the reserve.
-const MAX_IN_FLIGHT: u32 = 65536 - RESERVE;
-const MAX_SQ_ENTRIES: u32 = 32768;
+pub(crate) const MAX_IN_FLIGHT: u32 = 65536 - RESERVE;
+pub(crate) const MAX_SQ_ENTRIES: u32 = 32768;
 
 /// How many completions an operation brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,6 +185,10 @@ pub(crate) struct Engine {
     /// The position of the entry behind which to submit at once. Where that is not wished it lies 2^32 entries ahead,
     /// and one submit in as many is no harm.
     submit_when: u32,
+    /// How many entries ahead that is: as the policy has it, or one while a pump waits.
+    submit_at: u32,
+    /// Who submits what is pushed next, in somebody else's executor.
+    pump: Option<Waker>,
     timers: Timers,
     batching: Batching,
     counters: Counters,
@@ -224,6 +228,8 @@ impl Engine {
             stuck: Vec::new(),
             to_pause: Vec::new(),
             late: Late::default(),
+            submit_at: batching.submit_at,
+            pump: None,
             timers: Timers::default(),
             batching,
             counters: Counters::default(),
@@ -353,13 +359,14 @@ impl Engine {
     }
 
     /// Pushes the entry of an operation that is ready. To be called next, so that the position that the slot knows is
-    /// the entry's; otherwise it cannot be taken back, and is cancelled instead.
+    /// the entry's; otherwise it cannot be taken back, and is cancelled instead. Whether somebody is to be woken now.
     ///
     /// # Safety
     ///
     /// What `sqe` lends stays valid until the operation is over, or is handed over when it is abandoned.
     #[inline(always)]
-    pub(crate) unsafe fn push(&mut self, key: Key, mut sqe: Sqe) {
+    #[must_use = "whoever is to be woken submits"]
+    pub(crate) unsafe fn push(&mut self, key: Key, mut sqe: Sqe) -> bool {
         let position = self.port.position();
         sqe.set_user_data(key.user_data());
         // SAFETY: the caller vouches for the entry.
@@ -367,8 +374,48 @@ impl Engine {
             self.find_room(key);
         }
         if position == self.submit_when {
+            return self.submit_or_pump();
+        }
+        false
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn submit_or_pump(&mut self) -> bool {
+        let wakes = self.wake_pump();
+        if !wakes {
             self.submit_early();
         }
+        wakes
+    }
+
+    /// Whom to wake when something is pushed, which it then submits. Answers who was to be woken so far.
+    pub(crate) fn set_pump(&mut self, pump: Waker) -> Option<Waker> {
+        self.submit_at = 1;
+        self.submit_when = self.submit_point();
+        self.pump.replace(pump)
+    }
+
+    /// Wakes the pump, if one waits; whether it does.
+    pub(crate) fn wake_pump(&mut self) -> bool {
+        let Some(pump) = self.pump.take() else {
+            return false;
+        };
+        self.submit_at = self.batching.submit_at;
+        self.submit_when = self.submit_point();
+        self.aftermath.wakers.push(pump);
+        self.has_aftermath = true;
+        true
+    }
+
+    /// When the next timer is due.
+    pub(crate) fn next_timer(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Whether there is something to hand to the kernel.
+    pub(crate) fn has_prepared(&self) -> bool {
+        self.port.prepared() != 0
     }
 
     /// Notes that the entry that was just pushed goes to a worker thread, which looks its descriptor up when it begins.
@@ -664,6 +711,7 @@ impl Engine {
         self.deferred.push_back(sqe);
         self.attention = true;
         self.push_deferred();
+        self.wake_pump();
     }
 
     fn push_deferred(&mut self) {
@@ -706,7 +754,7 @@ impl Engine {
     fn submit_point(&self) -> u32 {
         self.port
             .position()
-            .wrapping_add(self.batching.submit_at)
+            .wrapping_add(self.submit_at)
             .wrapping_sub(1)
     }
 

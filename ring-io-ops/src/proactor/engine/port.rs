@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use ring_io::{
-    BufRing, BufRingError, CompletionQueue, Cqe, EnterError, OneThread, Registrar, Ring,
+    BufRing, BufRingError, CompletionQueue, Cqe, EnterError, OneThread, Readiness, Registrar, Ring,
     SetupError, Sqe, SubmissionQueue, Wait,
 };
 
@@ -106,6 +106,11 @@ impl Port {
                 other => return other,
             }
         }
+    }
+
+    /// A descriptor that becomes readable when completions come. There is one.
+    pub(crate) fn readiness(&self) -> std::io::Result<Readiness> {
+        self.registrar.register_readiness()
     }
 
     pub(crate) const fn cq_entries(&self) -> u32 {

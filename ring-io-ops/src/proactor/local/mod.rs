@@ -4,13 +4,14 @@ mod builder;
 mod chain;
 mod multishot;
 mod op;
+mod pump;
 mod sleep;
 
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::pin;
 use std::rc::{Rc, Weak};
@@ -279,7 +280,8 @@ impl LocalProactor {
     }
 
     /// One round for somebody else's executor: polls what was spawned here and is ready, submits, waits until something
-    /// has happened, for `limit` at most (`None`: without end), and wakes whom it concerns.
+    /// has happened, for `limit` at most (`None`: without end), and wakes whom it concerns. If something was ready it
+    /// does not wait.
     ///
     /// With a limit of zero it does not wait. To be called when that executor has nothing to do, in place of parking the
     /// thread; wakers of this proactor's operations are then called on this thread.
@@ -289,12 +291,14 @@ impl LocalProactor {
     /// As [`block_on`](Self::block_on).
     pub fn park(&self, limit: Option<Duration>) {
         let inner = &*self.handle.inner;
+        // A task that runs may wake one of the other executor's, which then has something to do.
+        let has_ready = !inner.executor.is_idle();
         {
             let _entered = inner.executor.enter();
             let polls = inner.with(|engine, _| engine.batching().poll_budget());
             let _ = inner.executor.run::<std::convert::Infallible>(polls, None);
         }
-        if limit == Some(Duration::ZERO) || !inner.executor.is_idle() {
+        if limit == Some(Duration::ZERO) || has_ready {
             inner.turn();
         } else {
             inner.wait(limit);
@@ -337,16 +341,6 @@ impl Deref for LocalProactor {
     }
 }
 
-/// Readable when completions wait, for the event loop that the proactor is a guest of. Then call
-/// [`park`](LocalProactor::park) with a limit of zero.
-impl AsFd for LocalProactor {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        let fd = self.handle.inner.with(|engine, _| engine.port().raw_fd());
-        // SAFETY: the ring lives as long as the proactor.
-        unsafe { BorrowedFd::borrow_raw(fd) }
-    }
-}
-
 impl LocalHandle {
     /// What the handles of one proactor share, and no two proactors do.
     pub(crate) const fn inner(&self) -> &Rc<Inner> {
@@ -358,6 +352,8 @@ impl LocalHandle {
     where
         F: Future + 'static,
     {
+        self.inner.with(|engine, _| engine.wake_pump());
+        self.inner.settle();
         self.inner.executor.spawn(future)
     }
 
@@ -458,6 +454,7 @@ impl Handle for LocalHandle {
 
     fn close(&self, fd: OwnedFd) {
         self.inner.with(|engine, _| engine.close_fd(fd));
+        self.inner.settle();
     }
 }
 

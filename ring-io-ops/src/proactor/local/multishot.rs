@@ -190,7 +190,8 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
                 // SAFETY: initialised (1), and the kernel does not have it.
                 let sqe = unsafe { self.operation.assume_init_mut() }.entry();
                 // SAFETY: what the entry lends lives as long as the operation, which `self` keeps, or hands over (2).
-                self.inner
+                let _ = self
+                    .inner
                     .with(|engine, _| unsafe { engine.push(key, sqe) });
                 Poll::Pending
             }

@@ -168,10 +168,14 @@ impl<T: OwnedOperation> Op<'_, T> {
                 // SAFETY: initialised (1), and the kernel does not have it yet.
                 let sqe = unsafe { self.operation.assume_init_mut() }.entry();
                 // SAFETY: what the entry lends lives as long as the operation, which `self` keeps, or hands over (2).
-                self.inner
+                let wakes = self
+                    .inner
                     .with(|engine, _| unsafe { engine.push(key, sqe) });
                 if T::LATE {
                     self.inner.with(|engine, _| engine.note_late(key, sqe.fd()));
+                }
+                if wakes {
+                    self.inner.settle();
                 }
                 Poll::Pending
             }

@@ -45,7 +45,11 @@ impl Future for Sleep {
                     return Poll::Ready(());
                 }
                 let waker = waker::clone(context.waker());
-                this.key = Some(inner.with(|engine, _| engine.timers().insert(at, waker)));
+                this.key = Some(inner.with(|engine, _| {
+                    engine.wake_pump();
+                    engine.timers().insert(at, waker)
+                }));
+                inner.settle();
             }
             Some(key) => {
                 match inner.with(|engine, _| engine.timers().wakes(key, context.waker())) {

@@ -1,0 +1,162 @@
+//! Settings of a [`Proactor`].
+
+use std::fmt;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::Proactor;
+use super::driver::Driver;
+use crate::proactor::engine::Batching;
+use crate::proactor::error::BuildError;
+
+/// The longest that the driver looks for work before it sleeps, unless the builder is told otherwise.
+const SPIN: Duration = Duration::from_micros(25);
+
+/// Settings of a [`Proactor`]; [`Proactor::builder`] makes one.
+///
+/// # Examples
+///
+/// ```
+/// use ring_io_ops::proactor::Proactor;
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io::is_available() { return Ok(()) }
+/// let proactor = Proactor::builder()
+///     .in_flight(64)
+///     .spin(Duration::ZERO)
+///     .thread_name("storage")
+///     .build()?;
+/// assert_eq!(proactor.capacity(), 64);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is built before `build`"]
+pub struct ProactorBuilder {
+    in_flight: u32,
+    batching: Batching,
+    spin: Duration,
+    thread_name: String,
+    on_thread_start: Box<dyn FnOnce() + Send>,
+    /// For tests: what older kernels need.
+    pub(super) use_pipe: bool,
+}
+
+impl ProactorBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            in_flight: 256,
+            batching: Batching::default(),
+            spin: SPIN,
+            thread_name: "ring-io".into(),
+            on_thread_start: Box::new(|| ()),
+            use_pipe: false,
+        }
+    }
+
+    /// How many completions may be in flight at once; 256 by default. From 1 to 65504; other numbers are taken as the
+    /// nearest of these. The queues of the ring are made as large as that needs.
+    ///
+    /// An operation beyond waits for its turn before it reaches the kernel, so the completion queue does not overflow.
+    pub const fn in_flight(mut self, completions: u32) -> Self {
+        self.in_flight = completions;
+        self
+    }
+
+    /// When the driver submits and how long it waits. [`Batching::polls`] means nothing here: the driver polls no task.
+    pub const fn batching(mut self, batching: Batching) -> Self {
+        self.batching = batching;
+        self
+    }
+
+    /// How long the driver looks for work before it sleeps, at most; 25 µs by default. It looks for shorter when that
+    /// was of no use lately. With zero, and where the process may use one processor only, it sleeps at once.
+    pub const fn spin(mut self, max: Duration) -> Self {
+        self.spin = max;
+        self
+    }
+
+    /// The name of the driver's thread; `ring-io` by default. The kernel shows 15 bytes of it.
+    ///
+    /// # Panics
+    ///
+    /// [`build`](Self::build) panics when the name has a zero byte in it.
+    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+        self.thread_name = name.into();
+        self
+    }
+
+    /// What the driver's thread does first, before it makes the ring: bind itself to a processor, for one.
+    ///
+    /// When it panics, so does [`build`](Self::build).
+    pub fn on_thread_start(mut self, f: impl FnOnce() + Send + 'static) -> Self {
+        self.on_thread_start = Box::new(f);
+        self
+    }
+
+    /// Starts the driver's thread and sets the ring up.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`].
+    ///
+    /// # Panics
+    ///
+    /// When [`on_thread_start`](Self::on_thread_start) does, or the thread's name has a zero byte in it.
+    pub fn build(self) -> Result<Proactor, BuildError> {
+        let Self {
+            in_flight,
+            batching,
+            spin,
+            thread_name,
+            on_thread_start,
+            use_pipe,
+        } = self;
+        // Asked here: the driver may bind itself to one processor of many.
+        let is_alone = thread::available_parallelism().is_ok_and(|n| n.get() == 1);
+        let spin = if is_alone { Duration::ZERO } else { spin };
+        // The ring belongs to the thread that makes it.
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let thread = thread::Builder::new()
+            .name(thread_name)
+            .spawn(move || {
+                on_thread_start();
+                match Driver::new(in_flight, batching, spin, use_pipe) {
+                    Ok(driver) => {
+                        // The receiver waits for it.
+                        let _ = sender.send(Ok(driver.shared().clone()));
+                        driver.run();
+                    }
+                    Err(error) => {
+                        let _ = sender.send(Err(error));
+                    }
+                }
+            })
+            .map_err(BuildError::Thread)?;
+        match receiver.recv() {
+            Ok(Ok(shared)) => Ok(Proactor::from_thread(shared, thread)),
+            Ok(Err(error)) => {
+                let _ = thread.join();
+                Err(error)
+            }
+            Err(mpsc::RecvError) => {
+                let panic = thread
+                    .join()
+                    .expect_err("the thread ended before it answered");
+                std::panic::resume_unwind(panic)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ProactorBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProactorBuilder")
+            .field("in_flight", &self.in_flight)
+            .field("batching", &self.batching)
+            .field("spin", &self.spin)
+            .field("thread_name", &self.thread_name)
+            .finish_non_exhaustive()
+    }
+}

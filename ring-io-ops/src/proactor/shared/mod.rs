@@ -1,0 +1,301 @@
+//! The proactor of many threads: a driver thread owns the ring, and any thread hands it operations.
+//!
+//! An operation is one allocation that its future, the queue and the driver share. It travels to the driver through a
+//! queue that needs no system call while the driver is awake, and comes back as a completion and a wake.
+
+mod builder;
+mod driver;
+mod exchange;
+mod gate;
+mod multishot;
+mod op;
+mod queue;
+#[expect(
+    clippy::module_inception,
+    reason = "what is shared, in the module of the shared proactor"
+)]
+mod shared;
+mod sleep;
+mod spin;
+mod sync;
+mod table;
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::engine::Counters;
+use super::error::BuildError;
+use super::handle::{Handle, Start, StartMultishot};
+use super::local::Leftover;
+use super::owned::{MultishotOperation, OwnedOperation};
+use driver::{Driver, Message};
+use queue::Link;
+use shared::Shared;
+
+pub use builder::ProactorBuilder;
+pub use multishot::Multishot;
+pub use op::Op;
+pub use shared::DriverCounters;
+pub use sleep::Sleep;
+
+/// A proactor for any thread and any runtime: a thread of its own drives the ring.
+///
+/// The value is a handle: clones share one driver. Operations that it starts are `Send` futures, which any executor
+/// polls, and which wake it from the driver's thread. Who submits makes no system call while the driver is awake, and one
+/// for each of its sleeps; only a lock that two threads want at the same moment may cost another.
+///
+/// With more in flight than [`capacity`](Self::capacity) allows, operations wait for their turn without blocking a
+/// thread, the first first.
+///
+/// Dropping the last handle cancels what is in flight and waits a moment for the kernel to let go of it;
+/// [`shutdown`](Self::shutdown) does so with a time of the caller's and says what was left. A child of `fork(2)` has no
+/// driver: what is started there never ends, and dropping the handle does nothing.
+///
+/// # Examples
+///
+/// ```
+/// use ring_io_ops::proactor::Proactor;
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io::is_available() { return Ok(()) }
+/// # fn block_on<F: Future>(f: F) -> F::Output {
+/// #     struct Unpark(std::thread::Thread);
+/// #     impl std::task::Wake for Unpark { fn wake(self: std::sync::Arc<Self>) { self.0.unpark() } }
+/// #     let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
+/// #     let mut f = std::pin::pin!(f);
+/// #     loop {
+/// #         match f.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
+/// #             std::task::Poll::Ready(value) => return value,
+/// #             std::task::Poll::Pending => std::thread::park(),
+/// #         }
+/// #     }
+/// # }
+/// let proactor = Proactor::builder().in_flight(1024).build()?;
+/// block_on(proactor.sleep(Duration::from_millis(1)));
+/// let left = proactor.shutdown(Duration::from_secs(1));
+/// assert_eq!(left.completions, 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Proactor {
+    owner: Arc<Owner>,
+}
+
+/// What all handles own: dropped with the last of them.
+struct Owner {
+    shared: Arc<Shared>,
+    /// Gone when somebody has waited for its end.
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// The process that has the thread.
+    process: u32,
+}
+
+/// How long dropping the last handle waits for the kernel to let go of what was in flight.
+const GRACE: Duration = Duration::from_secs(1);
+
+impl Owner {
+    fn stop(&self, grace: Duration) -> Leftover {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(driver) = thread.take() else {
+            return self.leftover();
+        };
+        if std::process::id() != self.process {
+            // A child of `fork(2)`: there is no such thread here, and nothing to wait for.
+            std::mem::forget(driver);
+            return Leftover::default();
+        }
+        let message = Arc::new(Stop {
+            link: Link::new(),
+            deadline: Instant::now() + grace,
+        });
+        // A driver that is gone has stopped.
+        // SAFETY: nobody else has the message.
+        let _ = unsafe { self.shared.push(message) };
+        if driver.thread().id() == std::thread::current().id() {
+            // A value that the driver cleaned up held the last handle: it stops when it comes to the message.
+            return Leftover::default();
+        }
+        // If it panicked it has said why.
+        let _ = driver.join();
+        self.leftover()
+    }
+
+    fn leftover(&self) -> Leftover {
+        Leftover {
+            completions: self.shared.left(),
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // Somebody who cares has called `shutdown`.
+        let _ = self.stop(GRACE);
+    }
+}
+
+impl Proactor {
+    /// A proactor with everything at its default.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`].
+    pub fn new() -> Result<Self, BuildError> {
+        Self::builder().build()
+    }
+
+    /// A proactor with settings.
+    pub fn builder() -> ProactorBuilder {
+        ProactorBuilder::new()
+    }
+
+    fn from_thread(shared: Arc<Shared>, thread: JoinHandle<()>) -> Self {
+        Self {
+            owner: Arc::new(Owner {
+                shared,
+                thread: Mutex::new(Some(thread)),
+                process: std::process::id(),
+            }),
+        }
+    }
+
+    /// An operation that owns what it lends. Nothing happens before the future is polled.
+    pub fn start<T: OwnedOperation + Send>(&self, operation: T) -> Op<'_, T> {
+        Op::new(&self.owner.shared, operation)
+    }
+
+    /// An operation with many completions. Nothing happens before it is polled.
+    pub fn start_multishot<T: MultishotOperation + Send>(&self, operation: T) -> Multishot<'_, T> {
+        Multishot::new(&self.owner.shared, operation)
+    }
+
+    /// Waits until `duration` has passed.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        self.sleep_until(Instant::now() + duration)
+    }
+
+    /// Waits until `at`.
+    pub fn sleep_until(&self, at: Instant) -> Sleep {
+        Sleep::new(Arc::clone(&self.owner.shared), at)
+    }
+
+    /// Starts nothing any more, cancels what is in flight, and waits until the kernel has let go of everything, for
+    /// `grace` at most. Blocks the thread meanwhile.
+    ///
+    /// What has not started ends with [`OpError::Closed`](super::OpError::Closed), here and by other handles. What the
+    /// kernel does not let go of is leaked, not freed, because the kernel may still write to it; its futures never end.
+    ///
+    /// Called again, it answers the same at once.
+    pub fn shutdown(self, grace: Duration) -> Leftover {
+        self.owner.stop(grace)
+    }
+
+    /// What was done so far, as of the driver's last wake-ups or sleep.
+    pub fn counters(&self) -> Counters {
+        self.owner.shared.statistics().counters
+    }
+
+    /// How the driver spent its time, as of its last wake-ups or sleep.
+    pub fn driver_counters(&self) -> DriverCounters {
+        self.owner.shared.statistics().driver
+    }
+
+    /// How many completions can still come of what was started.
+    pub fn in_flight(&self) -> u32 {
+        self.owner.shared.gate.in_flight()
+    }
+
+    /// How many completions may be in flight at once; operations beyond wait for their turn.
+    pub fn capacity(&self) -> u32 {
+        self.owner.shared.gate.capacity()
+    }
+}
+
+impl Handle for Proactor {
+    type Sleep = Sleep;
+
+    fn sleep_until(&self, at: Instant) -> Sleep {
+        Proactor::sleep_until(self, at)
+    }
+
+    fn close(&self, fd: OwnedFd) {
+        let message = Arc::new(CloseFd {
+            link: Link::new(),
+            fd: Mutex::new(Some(fd)),
+        });
+        // Refused by a driver that is gone: then nothing is submitted any more, and the descriptor is closed here.
+        // SAFETY: nobody else has the message.
+        let _ = unsafe { self.owner.shared.push(message) };
+    }
+}
+
+impl<T: OwnedOperation + Send> Start<T> for Proactor {
+    type Op<'h> = Op<'h, T>;
+
+    fn start(&self, operation: T) -> Op<'_, T> {
+        Proactor::start(self, operation)
+    }
+}
+
+impl<T: MultishotOperation + Send> StartMultishot<T> for Proactor {
+    type Multishot<'h> = Multishot<'h, T>;
+
+    fn start_multishot(&self, operation: T) -> Multishot<'_, T> {
+        Proactor::start_multishot(self, operation)
+    }
+}
+
+impl fmt::Debug for Proactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proactor")
+            .field("in_flight", &self.in_flight())
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tells the driver to stop.
+struct Stop {
+    link: Link<dyn Message>,
+    deadline: Instant,
+}
+
+// SAFETY: the link is a field.
+unsafe impl Message for Stop {
+    fn link(&self) -> &Link<dyn Message> {
+        &self.link
+    }
+
+    fn deliver(self: Arc<Self>, driver: &mut Driver) {
+        driver.stop_at(self.deadline);
+    }
+}
+
+/// Hands the driver a descriptor to close, behind what came before.
+struct CloseFd {
+    link: Link<dyn Message>,
+    fd: Mutex<Option<OwnedFd>>,
+}
+
+// SAFETY: the link is a field.
+unsafe impl Message for CloseFd {
+    fn link(&self) -> &Link<dyn Message> {
+        &self.link
+    }
+
+    fn deliver(self: Arc<Self>, driver: &mut Driver) {
+        let fd = self
+            .fd
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(fd) = fd {
+            driver.close(fd);
+        }
+    }
+}
