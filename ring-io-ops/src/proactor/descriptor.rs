@@ -101,6 +101,7 @@ pub struct CloseFd<H: Handle> {
 // SAFETY: the entry names no memory, and closes what the value owns.
 unsafe impl<H: Handle> OwnedOperation for CloseFd<H> {
     type Output = Result<(), OpError>;
+    const CLOSES: bool = true;
 
     fn entry(&mut self) -> Sqe {
         let fd = self.fd.as_ref().map_or(-1, AsRawFd::as_raw_fd);
@@ -110,7 +111,7 @@ unsafe impl<H: Handle> OwnedOperation for CloseFd<H> {
     unsafe fn finish(mut self, completion: Completion) -> Self::Output {
         match completion.result {
             // What never reached the kernel, or was cancelled before it began, is still open, and closed with the value.
-            Err(OpError::Kernel(errno)) if errno.raw() == libc::ECANCELED => {
+            Err(OpError::Kernel(errno)) if matches!(errno.raw(), libc::ECANCELED | libc::EBUSY) => {
                 Err(OpError::Kernel(errno))
             }
             Err(error @ OpError::Kernel(_)) => {

@@ -27,6 +27,11 @@ pub unsafe trait OwnedOperation: Sized + 'static {
     /// completion.
     const LATE: bool = false;
 
+    /// Whether it closes the entry's descriptor. It is then refused with `EBUSY` while an entry that is [late](Self::LATE)
+    /// names the same.
+    #[doc(hidden)]
+    const CLOSES: bool = false;
+
     /// Why the operation cannot be asked of the kernel, if something is wrong with what it was given.
     ///
     /// It then ends with this error and never makes an entry. Asked once, at the first poll.

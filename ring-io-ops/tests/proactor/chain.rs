@@ -378,3 +378,28 @@ fn a_file_is_not_closed_before_the_links_that_name_it_are_over() {
         });
     }
 }
+
+#[test]
+fn a_close_that_is_awaited_is_refused_while_a_link_names_the_file_and_comes_behind_it() {
+    let proactor = proactor();
+    let std_file = tempfile::tempfile().expect("a temporary file");
+    let high = rustix::io::fcntl_dupfd_cloexec(std_file, 900).expect("a duplicate");
+    let number = high.as_raw_fd();
+    let is_open = || std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
+    let file = File::from_fd(&*proactor, high);
+    let (reader, mut writer) = silent(&proactor);
+    let mut chain = Box::pin(reader.read(Vec::with_capacity(1)).link(file.sync_all()));
+    assert!(poll_once(&mut chain).is_pending());
+    std::mem::forget(chain);
+    let error = proactor
+        .block_on(file.close())
+        .expect_err("the link may still run");
+    assert_eq!(error.errno().raw(), libc::EBUSY);
+    assert!(is_open());
+    writer.write_all(b"x").expect("a byte");
+    proactor.block_on(async {
+        while is_open() {
+            proactor.sleep(Duration::from_millis(1)).await;
+        }
+    });
+}

@@ -5,7 +5,7 @@
 //! for requests that go straight to a worker thread, when the worker begins; a close in between would give the number to
 //! somebody else's file, and the request would act on that.
 
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::slots::{Key, Slots, State};
 
@@ -37,15 +37,20 @@ impl Late {
 
     /// Gives the descriptor back if it can be closed now, and keeps it otherwise.
     pub(super) fn hold(&mut self, fd: OwnedFd, slots: &mut Slots) -> Option<OwnedFd> {
-        if self.entries.is_empty() {
-            return Some(fd);
-        }
-        self.forget_those_over(slots);
-        if self.is_named(&fd) {
+        if self.names(fd.as_raw_fd(), slots) {
             self.held.push(fd);
             return None;
         }
         Some(fd)
+    }
+
+    /// Whether an entry that is not over names `fd`.
+    pub(super) fn names(&mut self, fd: RawFd, slots: &mut Slots) -> bool {
+        if self.entries.is_empty() {
+            return false;
+        }
+        self.forget_those_over(slots);
+        self.is_named(fd)
     }
 
     pub(super) const fn holds_any(&self) -> bool {
@@ -56,7 +61,9 @@ impl Late {
     pub(super) fn release(&mut self, slots: &mut Slots) -> Vec<OwnedFd> {
         self.forget_those_over(slots);
         let held = std::mem::take(&mut self.held);
-        let (still, free) = held.into_iter().partition(|fd| self.is_named(fd));
+        let (still, free) = held
+            .into_iter()
+            .partition(|fd| self.is_named(fd.as_raw_fd()));
         self.held = still;
         free
     }
@@ -68,11 +75,8 @@ impl Late {
             .for_each(std::mem::forget);
     }
 
-    fn is_named(&self, fd: &OwnedFd) -> bool {
-        use std::os::fd::AsRawFd;
-        self.entries
-            .iter()
-            .any(|(_, named)| *named == fd.as_raw_fd())
+    fn is_named(&self, fd: RawFd) -> bool {
+        self.entries.iter().any(|&(_, named)| named == fd)
     }
 
     fn forget_those_over(&mut self, slots: &mut Slots) {

@@ -423,6 +423,11 @@ impl Engine {
         self.late.note(key, fd, &mut self.slots);
     }
 
+    /// Whether an entry in flight names the descriptor and looks it up later.
+    pub(crate) fn is_late(&mut self, fd: RawFd) -> bool {
+        self.late.names(fd, &mut self.slots)
+    }
+
     #[cold]
     #[inline(never)]
     fn queue(&mut self, credit: u32, waker: Waker) -> Started {

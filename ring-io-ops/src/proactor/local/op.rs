@@ -7,9 +7,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use ring_io::Errno;
+
 use super::{Chain, Inner, Sleep};
 use crate::proactor::chain::LinkDeadline;
 use crate::proactor::engine::{Abandoned, Key, Kind, Orphan, Progress, Started};
+use crate::proactor::error::OpError;
 use crate::proactor::executor::waker;
 use crate::proactor::handle::{OpFuture, Timeout};
 use crate::proactor::owned::{Completion, OwnedOperation};
@@ -146,6 +149,14 @@ impl<T: OwnedOperation> Future for Op<'_, T> {
             // SAFETY: initialised (1), and the kernel does not have it.
             if let Some(error) = unsafe { this.operation.assume_init_ref() }.refusal() {
                 return Poll::Ready(this.finish(Completion::failed(error)));
+            }
+            if T::CLOSES {
+                // SAFETY: as above.
+                let fd = unsafe { this.operation.assume_init_mut() }.entry().fd();
+                if inner.with(|engine, _| engine.is_late(fd)) {
+                    let busy = OpError::Kernel(Errno::from_raw(libc::EBUSY));
+                    return Poll::Ready(this.finish(Completion::failed(busy)));
+                }
             }
             let waker = waker::clone(context.waker());
             let started = inner.with(|engine, _| engine.start(1, Kind::Single, waker));
