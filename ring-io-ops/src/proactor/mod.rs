@@ -16,8 +16,11 @@ mod local;
 mod mailbox;
 pub mod net;
 mod owned;
+mod panics;
 mod pipe;
 mod raw;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 pub use buffer::{FixedBuf, IoBuf, IoBufMut, Slice};
