@@ -6,6 +6,7 @@ mod skip;
 mod chain;
 mod events;
 mod fs;
+mod life;
 mod local;
 mod mailbox;
 mod path;
