@@ -116,6 +116,7 @@ mod memory;
 mod mixed_cq;
 mod mixed_sq;
 mod mode;
+mod process;
 mod raw;
 mod recvmsg;
 mod register;

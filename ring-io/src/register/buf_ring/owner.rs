@@ -1,7 +1,7 @@
 //! The owner of a pool: registers it, frees it, and lends what is in it through guards.
 
 use std::fmt;
-use std::process;
+
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use super::raw::RawBufRing;
 use crate::cq::CompletionQueue;
 use crate::cqe::{Cqe, FixedCompletionEntry};
 use crate::mode::{AnyThread, ThreadMode};
+use crate::process::Owner;
 use crate::register::{RegisterError, Registrar};
 
 /// A pool of buffers out of which the kernel serves requests when data is there: a provided buffer ring.
@@ -139,7 +140,7 @@ pub struct BufRing<'r, M: ThreadMode = AnyThread> {
     group: u16,
     entries: Mapping,
     /// The process that made the pool. A child of `fork(2)` shares the ring and not the memory.
-    process: u32,
+    process: Owner,
 }
 
 // SAFETY: the memory belongs to the process, the pool's counters move along, and guards, which share them,
@@ -233,7 +234,7 @@ impl<'r, M: ThreadMode> BufRing<'r, M> {
             registrar,
             group,
             entries,
-            process: process::id(),
+            process: Owner::this(),
         })
     }
 
@@ -369,7 +370,7 @@ impl<'r, M: ThreadMode> BufRing<'r, M> {
 
 impl<M: ThreadMode> Drop for BufRing<'_, M> {
     fn drop(&mut self) {
-        if process::id() != self.process {
+        if !self.process.is_here() {
             return;
         }
         let quiet = self
