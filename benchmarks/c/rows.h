@@ -2,6 +2,7 @@
 #ifndef ROWS_H
 #define ROWS_H
 
+#include <errno.h>
 #include <liburing.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -13,8 +13,10 @@
 //! [`meter`] takes the time; [`puppet`] plays the kernel for the queues alone.
 
 mod c;
+mod files;
 mod meter;
 mod puppet;
+mod random;
 mod row;
 mod rows;
 
@@ -35,8 +37,8 @@ fn main() -> ExitCode {
         }
         ["run", row, point, budget_ms, cpu, ref variant @ ..] => {
             let (row, variant) = find(row, &variant.join(" "));
-            if let Ok(cpu) = cpu.parse() {
-                meter::pin(cpu);
+            if row.is_pinned {
+                meter::pin(number(cpu) as usize);
             }
             run(row, variant, number(point) as u32, number(budget_ms))
         }
@@ -78,9 +80,9 @@ fn number(text: &str) -> u64 {
         .unwrap_or_else(|_| panic!("{text} is not a number"))
 }
 
-fn run(_: &Row, variant: &Variant, point: u32, budget_ms: u64) -> Result<(), Skip> {
+fn run(row: &Row, variant: &Variant, point: u32, budget_ms: u64) -> Result<(), Skip> {
     let mut body = (variant.prepare)(point)?;
-    let figures = meter::measure(&mut body, budget_ms);
+    let figures = meter::measure(&mut body, row.chunk_ms, budget_ms);
     println!("{} {}", figures.cpu_ns, figures.wall_ns);
     Ok(())
 }

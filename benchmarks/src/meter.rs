@@ -9,17 +9,15 @@ use std::time::Instant;
 
 use crate::row::Body;
 
-/// A chunk is at least this long, so that the clock's own cost vanishes.
-const CHUNK_NS: f64 = 2e6;
-
 /// Nanoseconds per operation.
 pub struct Figures {
     pub cpu_ns: f64,
     pub wall_ns: f64,
 }
 
-/// Measures for about `budget_ms`, at least two iterations: the first one warms up.
-pub fn measure(body: &mut Body, budget_ms: u64) -> Figures {
+/// Measures chunks of at least `chunk_ms` for about `budget_ms`: one at least, and as much before it to warm up.
+pub fn measure(body: &mut Body, chunk_ms: f64, budget_ms: u64) -> Figures {
+    let chunk_ns = chunk_ms * 1e6;
     let start = Instant::now();
     let mut iterations = 1;
     // Grows until a chunk is long enough; these runs warm caches and branch predictors as well.
@@ -27,10 +25,10 @@ pub fn measure(body: &mut Body, budget_ms: u64) -> Figures {
         let chunk = Instant::now();
         body(iterations);
         let elapsed = chunk.elapsed().as_nanos() as f64;
-        if elapsed >= CHUNK_NS {
+        if elapsed >= chunk_ns {
             break;
         }
-        let factor = (1.2 * CHUNK_NS / elapsed.max(1.0)).clamp(2.0, 100.0);
+        let factor = (1.2 * chunk_ns / elapsed.max(1.0)).clamp(2.0, 100.0);
         iterations = (iterations as f64 * factor) as u64;
     }
     let mut best = Figures {

@@ -14,10 +14,29 @@ pub struct Row {
     /// The first one is what the others are compared with.
     pub variants: &'static [Variant],
     pub goals: &'static [Goal],
+    /// On one CPU; without it, threads and children go where they like.
+    pub is_pinned: bool,
+    /// The shortest time that is measured at once. The fastest of several counts.
+    pub chunk_ms: f64,
+}
+
+impl Row {
+    /// What most rows have in common.
+    pub const DEFAULT: Self = Self {
+        name: "",
+        question: "",
+        axis: "",
+        points: &[],
+        counted: &[],
+        measure: Measure::Cpu,
+        variants: &[],
+        goals: &[],
+        is_pinned: true,
+        chunk_ms: 2.0,
+    };
 }
 
 /// What is compared.
-#[allow(dead_code)] // A measure that no row asks for at the moment.
 #[derive(Clone, Copy)]
 pub enum Measure {
     /// CPU time of the process and of its children: the median of the rounds' ratios.
@@ -56,10 +75,6 @@ pub type Body = Box<dyn FnMut(u64) -> Done>;
 pub struct Skip(pub String);
 
 impl Skip {
-    #[cfg_attr(
-        not(feature = "peers"),
-        expect(dead_code, reason = "only peers are ever missing")
-    )]
     pub fn because(reason: impl std::fmt::Display) -> Self {
         Self(reason.to_string())
     }

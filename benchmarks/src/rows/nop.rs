@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use ring_io::{Cqe, OneThread, Ring, Sqe, ThreadMode};
 
-use crate::row::{Body, Done, Measure, Row, Target, Variant, goal};
+use crate::row::{Body, Done, Row, Target, Variant, goal};
 
 const ENTRIES: u32 = 256;
 const POINTS: &[u32] = &[1, 8, 32, 128];
@@ -18,7 +18,6 @@ pub const PLAIN: Row = Row {
     axis: "batch",
     points: POINTS,
     counted: POINTS,
-    measure: Measure::Cpu,
     variants: &[
         Variant {
             name: "C",
@@ -56,6 +55,7 @@ pub const PLAIN: Row = Row {
         goal("ring-io, batch", Target::Instructions, 32, 16.0),
         goal("ring-io, batch", Target::Instructions, 128, 13.0),
     ],
+    ..Row::DEFAULT
 };
 
 pub const ALL_FLAGS: Row = Row {
@@ -64,7 +64,6 @@ pub const ALL_FLAGS: Row = Row {
     axis: "batch",
     points: POINTS,
     counted: POINTS,
-    measure: Measure::Cpu,
     variants: &[
         Variant {
             name: "C",
@@ -91,6 +90,7 @@ pub const ALL_FLAGS: Row = Row {
         goal("ring-io", Target::Ratio, 32, 0.97),
         goal("ring-io", Target::Ratio, 128, 0.97),
     ],
+    ..Row::DEFAULT
 };
 
 fn plain() -> Ring {
@@ -110,7 +110,7 @@ fn all_flags() -> Ring<Sqe, Cqe, OneThread> {
 
 type Loop<M> = fn(&mut Ring<Sqe, Cqe, M>, u32, u64) -> u64;
 
-fn body<M: ThreadMode + 'static>(
+pub(super) fn body<M: ThreadMode + 'static>(
     mut ring: Ring<Sqe, Cqe, M>,
     batch: u32,
     measured: Loop<M>,
@@ -122,7 +122,11 @@ fn body<M: ThreadMode + 'static>(
 }
 
 #[inline(never)]
-fn push<M: ThreadMode>(ring: &mut Ring<Sqe, Cqe, M>, batch: u32, iterations: u64) -> u64 {
+pub(super) fn push<M: ThreadMode>(
+    ring: &mut Ring<Sqe, Cqe, M>,
+    batch: u32,
+    iterations: u64,
+) -> u64 {
     let (mut sq, mut cq, _) = ring.split();
     let mut sum = 0;
     for _ in 0..iterations {
@@ -190,12 +194,12 @@ fn nop(user_data: u64) -> Sqe {
     sqe
 }
 
-mod c {
+pub(super) mod c {
     use ring_io_sys as sys;
 
     use super::{Done, ENTRIES, black_box};
     use crate::c::Ring;
-    use crate::row::Prepared;
+    use crate::row::{Body, Prepared};
 
     unsafe extern "C" {
         fn c_nop(ring: *mut sys::io_uring, batch: u32, iterations: u64) -> u64;
@@ -209,12 +213,16 @@ mod c {
         } else {
             0
         };
-        let ring = Ring::new(ENTRIES, flags, all_flags);
-        Ok(Box::new(move |iterations| {
-            // SAFETY: the ring is live, idle and no smaller than the batch.
+        Ok(body(Ring::new(ENTRIES, flags, all_flags), batch))
+    }
+
+    /// For a ring that is no smaller than the batch.
+    pub fn body(ring: Ring, batch: u32) -> Body {
+        Box::new(move |iterations| {
+            // SAFETY: the ring is live and nobody else uses it.
             black_box(unsafe { c_nop(ring.as_ptr(), batch, iterations) });
             Done::of(iterations * u64::from(batch))
-        }))
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd as _;
 use ring_io::{Cqe, Ring, Sqe, sys};
 
 use crate::puppet::Puppet;
-use crate::row::{Body, Done, Goal, Measure, Row, Target, Variant, goal};
+use crate::row::{Body, Done, Row, Target, Variant, goal};
 
 const ENTRIES: u32 = 256;
 const POINTS: &[u32] = &[1, 8, 32, 128];
@@ -143,16 +143,11 @@ pub const PEEK: Row = Row {
 
 /// What the rows above have in common.
 const QUEUE: Row = Row {
-    name: "",
-    question: "",
     axis: "batch",
     points: POINTS,
     counted: POINTS,
-    measure: Measure::Cpu,
-    variants: &[],
-    goals: NO_GOALS,
+    ..Row::DEFAULT
 };
-const NO_GOALS: &[Goal] = &[];
 
 /// A `READ`: what most programs fill an entry with. The buffer's address comes from where the compiler
 /// cannot see; the rest may be what a program that reads blocks of one size knows.
