@@ -102,6 +102,9 @@ fn list() {
     for row in rows::ALL {
         println!("row {} {} {}", row.name, row.measure.name(), row.axis);
         println!("question {}", row.question);
+        if !row.note.is_empty() {
+            println!("note {}", row.note);
+        }
         println!("points {}", numbers(row.points));
         println!("counted {}", numbers(row.counted));
         for variant in row.variants {

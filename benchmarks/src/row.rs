@@ -14,6 +14,8 @@ pub struct Row {
     /// The first one is what the others are compared with.
     pub variants: &'static [Variant],
     pub goals: &'static [Goal],
+    /// What explains the results, and was measured; nothing if they speak for themselves.
+    pub note: &'static str,
     /// On one CPU; without it, threads and children go where they like.
     pub is_pinned: bool,
     /// The shortest time that is measured at once. The fastest of several counts.
@@ -31,6 +33,7 @@ impl Row {
         measure: Measure::Cpu,
         variants: &[],
         goals: &[],
+        note: "",
         is_pinned: true,
         chunk_ms: 2.0,
     };

@@ -111,6 +111,9 @@ fn section(text: &mut String, outcome: &Outcome) {
     if !goals.is_empty() {
         let _ = writeln!(text, "\n{}", goals.join("\n"));
     }
+    if !row.note.is_empty() {
+        let _ = writeln!(text, "\n{}", row.note);
+    }
     for (label, reason) in &outcome.skips {
         let _ = writeln!(text, "\n{label} was not measured: {reason}.");
     }
