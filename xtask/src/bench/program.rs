@@ -144,7 +144,6 @@ impl Program {
         let mut build = workspace::cargo([
             "build",
             "--release",
-            "--locked",
             "--manifest-path",
             "benchmarks/Cargo.toml",
             "--target-dir",
