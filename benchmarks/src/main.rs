@@ -105,6 +105,9 @@ fn list() {
         if !row.note.is_empty() {
             println!("note {}", row.note);
         }
+        if row.grows {
+            println!("grows");
+        }
         println!("points {}", numbers(row.points));
         println!("counted {}", numbers(row.counted));
         for variant in row.variants {

@@ -16,6 +16,8 @@ pub struct Row {
     pub goals: &'static [Goal],
     /// What explains the results, and was measured; nothing if they speak for themselves.
     pub note: &'static str,
+    /// The question is how a variant's cost at a point compares with its own at the first one.
+    pub grows: bool,
     /// On one CPU; without it, threads and children go where they like.
     pub is_pinned: bool,
     /// The shortest time that is measured at once. The fastest of several counts.
@@ -34,6 +36,7 @@ impl Row {
         variants: &[],
         goals: &[],
         note: "",
+        grows: false,
         is_pinned: true,
         chunk_ms: 2.0,
     };

@@ -43,6 +43,7 @@ pub const IN_FLIGHT: Row = Row {
             },
         },
     ],
+    grows: true,
     ..Row::DEFAULT
 };
 
@@ -88,6 +89,7 @@ pub const DESCRIPTORS: Row = Row {
             },
         },
     ],
+    grows: true,
     ..Row::DEFAULT
 };
 
@@ -109,6 +111,7 @@ pub const RING_SIZE: Row = Row {
             },
         },
     ],
+    grows: true,
     ..Row::DEFAULT
 };
 
@@ -139,6 +142,7 @@ pub const THREADS: Row = Row {
     is_pinned: false,
     // Starting the threads and making the rings shall not count.
     chunk_ms: 20.0,
+    grows: true,
     ..Row::DEFAULT
 };
 

@@ -50,6 +50,11 @@ pub(crate) fn measure(programs: &Programs, outcome: &mut Outcome, effort: &Effor
         let rounds = rounds(programs, outcome, effort, point)?;
         let measure = outcome.row.measure;
         for place in 0..outcome.contestants.len() {
+            let own = rounds.iter().filter_map(|round| round[place]);
+            let fastest = own.map(|figures| value(measure, figures)).reduce(f64::min);
+            if let Some(fastest) = fastest {
+                outcome.fastest.insert((place, point), fastest);
+            }
             // Rounds in which both sides ran.
             let pairs: Vec<(f64, f64)> = rounds
                 .iter()

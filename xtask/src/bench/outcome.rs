@@ -11,6 +11,8 @@ pub(crate) struct Outcome {
     pub(crate) contestants: Vec<Contestant>,
     /// Ratios to the first contestant.
     pub(crate) ratios: BTreeMap<(usize, u32), Spread>,
+    /// Nanoseconds per operation in the fastest round: compared with each other, never shown.
+    pub(crate) fastest: BTreeMap<(usize, u32), f64>,
     /// Instructions per operation.
     pub(crate) instructions: BTreeMap<(usize, u32), f64>,
     /// Who could not run at all, and why.
@@ -23,6 +25,7 @@ impl Outcome {
             contestants: row.contestants(),
             row,
             ratios: BTreeMap::new(),
+            fastest: BTreeMap::new(),
             instructions: BTreeMap::new(),
             skips: Vec::new(),
         }
@@ -37,6 +40,12 @@ impl Outcome {
 
     pub(crate) fn is_skipped(&self, label: &str) -> bool {
         self.skips.iter().any(|(known, _)| known == label)
+    }
+
+    /// What an operation costs at the point, as a ratio to the contestant's own cost at the first point.
+    pub(crate) fn growth(&self, place: usize, point: u32) -> Option<f64> {
+        let first = self.row.points.first()?;
+        Some(self.fastest.get(&(place, point))? / self.fastest.get(&(place, *first))?)
     }
 
     /// What the contestant is to reach at the point.

@@ -23,6 +23,7 @@ pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) question: String,
     pub(crate) note: String,
+    pub(crate) grows: bool,
     pub(crate) measure: Measure,
     pub(crate) axis: String,
     pub(crate) points: Vec<u32>,
@@ -249,6 +250,7 @@ fn parse(text: &str) -> Result<Vec<Row>> {
             .with_context(|| format!("`{line}` stands before the first row"))?;
         match key {
             "question" => value.clone_into(&mut row.question),
+            "grows" => row.grows = true,
             "note" => value.clone_into(&mut row.note),
             "points" => row.points = numbers(value)?,
             "counted" => row.counted = numbers(value)?,

@@ -97,6 +97,10 @@ fn section(text: &mut String, outcome: &Outcome) {
     if !outcome.ratios.is_empty() {
         let _ = writeln!(text, "\n{}:\n", capitalised(table::unit(row.measure)));
         markdown(text, &row.axis, &table::ratios(outcome));
+        if let Some(growth) = table::growth(outcome) {
+            let _ = writeln!(text, "\n{}:\n", capitalised(table::GROWTH));
+            markdown(text, &row.axis, &growth);
+        }
         let _ = writeln!(text, "\n![{}](benchmarks/{}.svg)", row.question, row.name);
     }
     if !outcome.instructions.is_empty() {

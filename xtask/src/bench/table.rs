@@ -25,6 +25,20 @@ pub(crate) fn ratios(outcome: &Outcome) -> Table {
     })
 }
 
+/// What an operation costs as a ratio to the first point's, where the row asks for that.
+pub(crate) fn growth(outcome: &Outcome) -> Option<Table> {
+    let points: Vec<u32> = outcome.fastest.keys().map(|(_, point)| *point).collect();
+    outcome.row.grows.then(|| {
+        table(outcome, points, |place, point| {
+            Some(format!("{:.2}", outcome.growth(place, point)?))
+        })
+    })
+}
+
+/// What stands above that table.
+pub(crate) const GROWTH: &str =
+    "the same in the fastest round, ratio to each line's own first column";
+
 /// The instructions per operation.
 pub(crate) fn instructions(outcome: &Outcome) -> Table {
     let points: Vec<u32> = outcome
@@ -121,6 +135,10 @@ fn round(value: f64, goal: f64) -> f64 {
 pub(crate) fn print_ratios(outcome: &Outcome) {
     println!("{}", unit(outcome.row.measure));
     print(outcome, &ratios(outcome));
+    if let Some(growth) = growth(outcome) {
+        println!("{GROWTH}");
+        print(outcome, &growth);
+    }
     print_goals(outcome, true);
     for (label, reason) in &outcome.skips {
         println!("skip: {}: {label}: {reason}", outcome.row.name);
