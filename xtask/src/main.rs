@@ -82,15 +82,8 @@ enum Command {
     Package,
     /// Test the feature `system` against a library installed from vendor/.
     System,
-    /// Measure what an operation costs.
-    Bench {
-        /// Count instructions under callgrind (the only kind so far).
-        #[arg(long, required = true)]
-        instructions: bool,
-        /// The rows to measure; all unless given.
-        #[arg(value_name = "ROW")]
-        rows: Vec<String>,
-    },
+    /// Measure ring-io beside C and other libraries.
+    Bench(bench::Options),
     /// Say for each name of liburing's headers which item covers it, or why none does.
     Coverage {
         /// Print the sums only.
@@ -115,7 +108,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Ci { deny_skips } => return ci::run(deny_skips),
         Command::Features { deny_skips } => return features::run(deny_skips),
 
-        Command::Bench { rows, .. } => bench::instructions(&rows),
+        Command::Bench(options) => bench::run(&options),
         Command::Coverage { brief } => coverage::run(brief),
         Command::Demo { size } => demo::run(size),
         Command::Vendor { update: false } => vendor::run(),
