@@ -15,7 +15,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::instructions::{per_operation, require_valgrind, valgrind};
+use super::instructions::{per_operation, require_valgrind};
 use super::machine;
 use super::program::{Program, Row, is_ours};
 use crate::workspace;
@@ -172,7 +172,7 @@ fn count() -> Result<Section> {
     let work = || {
         // Relaxed: each number is handed out once; nothing else is shared by it.
         while let Some((row, point, variant)) = tasks.get(next.fetch_add(1, Relaxed)) {
-            let count = per_operation(|| valgrind(program.path()), row, variant, *point)
+            let count = per_operation(program.path(), row, variant, *point)
                 .and_then(|count| count.map_err(|reason| anyhow!("{}: {reason}", row.name)));
             let mut counts = counts.lock().expect("no worker panics with the lock");
             match (&mut *counts, count) {

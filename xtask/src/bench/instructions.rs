@@ -28,8 +28,9 @@ pub(crate) fn count(programs: &Programs, outcome: &mut Outcome) -> Result<()> {
             if outcome.is_skipped(&contestant.label) {
                 break;
             }
-            let command = || valgrind(programs.command(contestant.backend).get_program().as_ref());
-            match per_operation(command, &outcome.row, &contestant.variant, point)? {
+            let binary = programs.command(contestant.backend);
+            let binary = Path::new(binary.get_program());
+            match per_operation(binary, &outcome.row, &contestant.variant, point)? {
                 Ok(count) => {
                     outcome.instructions.insert((place, point), count);
                 }
@@ -51,7 +52,7 @@ pub(crate) fn require_valgrind() -> Result<()> {
 }
 
 /// Starts a program under callgrind.
-pub(crate) fn valgrind(program: &Path) -> Command {
+fn valgrind(program: &Path) -> Command {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     // glibc has a memcpy for every kind of CPU. The plainest one is everywhere the same.
@@ -65,13 +66,17 @@ pub(crate) fn valgrind(program: &Path) -> Command {
 
 /// Instructions per operation, or inside, why the variant cannot run here.
 pub(crate) fn per_operation(
-    command: impl Fn() -> Command,
+    program: &Path,
     row: &Row,
     variant: &str,
     point: u32,
 ) -> Result<Result<f64, String>> {
     let iterations = (OPERATIONS / u64::from(point)).max(3);
-    let run = |iterations| once(command(), row, variant, point, iterations);
+    // Not counted: the first run of a row may have to make the files that it works on.
+    if let Err(reason) = start(Command::new(program), row, variant, point, 1)? {
+        return Ok(Err(reason));
+    }
+    let run = |iterations| count_once(program, row, variant, point, iterations);
     let (short, long) = match (run(iterations)?, run(3 * iterations)?) {
         (Ok(short), Ok(long)) => (short, long),
         (Err(reason), _) | (_, Err(reason)) => return Ok(Err(reason)),
@@ -91,30 +96,42 @@ struct Count {
     operations: u64,
 }
 
-fn once(
-    mut command: Command,
+fn count_once(
+    program: &Path,
     row: &Row,
     variant: &str,
     point: u32,
     iterations: u64,
 ) -> Result<Result<Count, String>> {
+    let (operations, words) = match start(valgrind(program), row, variant, point, iterations)? {
+        Ok(printed) => printed,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    Ok(Ok(Count {
+        instructions: collected(&words).with_context(|| {
+            format!("callgrind does not say what it counted:\n{}", words.trim())
+        })?,
+        operations: operations
+            .parse()
+            .with_context(|| format!("row {} does not say what it did", row.name))?,
+    }))
+}
+
+/// Runs a row; answers how many operations it did, and what was printed besides, or why it cannot run here.
+fn start(
+    mut command: Command,
+    row: &Row,
+    variant: &str,
+    point: u32,
+    iterations: u64,
+) -> Result<Result<(String, String), String>> {
     let output = command
         .args(["count", &row.name, &point.to_string()])
         .args([&iterations.to_string(), variant])
         .output()
-        .context("cannot start valgrind")?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    Ok(match answer(&output, variant, row)? {
-        Err(reason) => Err(reason),
-        Ok(operations) => Ok(Count {
-            instructions: collected(&text).with_context(|| {
-                format!("callgrind does not say what it counted:\n{}", text.trim())
-            })?,
-            operations: operations
-                .parse()
-                .with_context(|| format!("row {} does not say what it did", row.name))?,
-        }),
-    })
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok(answer(&output, variant, row)?.map(|operations| (operations, words)))
 }
 
 /// Finds `Collected : 123456` in callgrind's closing words.
