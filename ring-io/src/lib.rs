@@ -101,6 +101,7 @@ mod backend;
 mod builder;
 mod capabilities;
 mod clock;
+pub mod concurrent;
 mod core;
 mod cq;
 mod cqe;
