@@ -25,12 +25,22 @@ pub trait Slots {
     /// What a completion looks like outside of the queue.
     type Entry;
 
-    /// Copies the completion at `position`, of which and behind which `left` slots are written; answers how many
-    /// slots it takes, at least one and at most `left`, and none where it is a filler.
+    /// Copies the completion at `position`, of which and behind which `left` slots are written.
     ///
     /// The kernel may be writing to the slots meanwhile. Then the copy is discarded, but until then it must be
     /// harmless: each word is loaded atomically, and no number read leads out of the queue.
-    fn copy(&self, position: u32, left: u32) -> (u32, Option<Self::Entry>);
+    fn copy(&self, position: u32, left: u32) -> Copied<Self::Entry>;
+}
+
+/// What stands in one or more slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied<E> {
+    /// How many slots it takes: at least one, and at most as many as were left.
+    pub slots: u32,
+    /// The completion; none where the kernel left a filler.
+    pub entry: Option<E>,
+    /// Whether it is the last completion of its request.
+    pub is_final: bool,
 }
 
 /// This side's words of a completion queue.
@@ -47,6 +57,9 @@ pub struct Completion {
     entries: u32,
     /// The next position to claim. Stored by claims only; never wraps.
     head: Padded<AtomicU64>,
+    /// How many of the slots that were claimed, or are about to be, ended no request.
+    not_final: Padded<AtomicU64>,
+    start: u64,
 }
 
 impl Completion {
@@ -58,10 +71,12 @@ impl Completion {
     pub fn new(kernel: KernelCq<'_>, entries: u32) -> Self {
         assert!(entries.is_power_of_two(), "a queue of {entries} entries");
         // Relaxed: the queue is not shared yet.
-        let start = kernel.head.load(Relaxed);
+        let start = (1 << 32) + u64::from(kernel.head.load(Relaxed));
         Self {
             entries,
-            head: Padded(AtomicU64::new((1 << 32) + u64::from(start))),
+            head: Padded(AtomicU64::new(start)),
+            not_final: Padded(AtomicU64::new(0)),
+            start,
         }
     }
 
@@ -87,17 +102,22 @@ impl Completion {
             }
             // A head that is out of date can make `ready` too large: the claim fails then, but the copies come first.
             let ready = (ready as u32).min(self.entries);
-            let (mut passed, mut copied) = (0, 0);
+            let (mut passed, mut copied, mut finals) = (0, 0, 0);
             while passed < ready && copied < out.len() {
-                let position = (head as u32).wrapping_add(passed);
-                let (taken, entry) = slots.copy(position, ready - passed);
-                passed += taken;
-                if let Some(entry) = entry {
+                let next = slots.copy((head as u32).wrapping_add(passed), ready - passed);
+                passed += next.slots;
+                finals += u32::from(next.is_final);
+                if let Some(entry) = next.entry {
                     out[copied] = entry;
                     copied += 1;
                 }
             }
             debug_assert!(passed <= ready, "a completion reaches beyond the tail");
+            let not_final = u64::from(passed - finals);
+            if not_final != 0 {
+                // Before the claim, so that whoever sees the claim sees this. Relaxed: the claim releases it.
+                self.not_final.fetch_add(not_final, Relaxed);
+            }
             // Positions never repeat, so success proves that nobody claimed since the load; so nobody gave these
             // slots back, the kernel did not write to them, and the copies are whole.
             //
@@ -111,7 +131,44 @@ impl Completion {
                 // Fillers only: behind them there may be more.
                 Ok(_) if copied == 0 => head += u64::from(passed),
                 Ok(_) => return copied,
-                Err(current) => head = current,
+                Err(current) => {
+                    head = current;
+                    if not_final != 0 {
+                        // Relaxed: too many for a while makes `ended` too small, which is no harm.
+                        self.not_final.fetch_sub(not_final, Relaxed);
+                    }
+                }
+            }
+        }
+    }
+
+    /// How many requests have ended, counted by their last completions, claimed or not. Never too many.
+    ///
+    /// Completions that the kernel keeps outside of the full queue are not among them.
+    pub fn ended<S: Slots>(&self, kernel: KernelCq<'_>, slots: &S) -> u64 {
+        loop {
+            // Acquire: pairs with the claims' release; what they added before is seen below.
+            let head = self.head.load(at(Site::CqClaimHeadLoad));
+            // Relaxed: ordered by the head.
+            let not_final = self.not_final.load(Relaxed);
+            // Acquire: pairs with the kernel's release, as in a claim.
+            let tail = kernel.tail.load(at(Site::CqClaimKernelTailLoad));
+            let ready = (tail.wrapping_sub(head as u32) as i32).max(0) as u32;
+            let ready = ready.min(self.entries);
+            let (mut passed, mut finals) = (0, 0);
+            while passed < ready {
+                let next = slots.copy((head as u32).wrapping_add(passed), ready - passed);
+                passed += next.slots;
+                finals += u64::from(next.is_final);
+            }
+            // A read-modify-write, so that it comes after the copies as a claim does. If nobody has claimed meanwhile,
+            // nobody has given these slots back, and the copies are whole.
+            if self
+                .head
+                .compare_exchange(head, head, at(Site::CqClaim), at(Site::CqClaimFail))
+                .is_ok()
+            {
+                return (head - self.start).saturating_sub(not_final) + finals;
             }
         }
     }
@@ -168,11 +225,5 @@ impl Completion {
         let head = self.head.load(at(Site::CqClaimHeadLoad));
         let tail = kernel.tail.load(at(Site::CqClaimKernelTailLoad));
         tail.wrapping_sub(head as u32) as i32 <= 0
-    }
-
-    /// How many slots were ever claimed, counted from 2^32 plus the kernel's head at the start.
-    #[inline]
-    pub fn claimed(&self) -> u64 {
-        self.head.load(at(Site::CqClaimHeadLoad))
     }
 }

@@ -1,20 +1,9 @@
 //! One ring for many threads, without a lock.
 
-#[doc(hidden)]
-pub mod protocol {
-    //! The protocol without the kernel, for those who verify it. Not part of what the crate promises.
-
-    pub use super::completion::{Completion, KernelCq, Slots};
-    pub use super::order::{Site, at};
-    #[cfg(any(test, loom, ring_io_mutate))]
-    pub use super::sim;
-    pub use super::submission::{KernelSq, Published, Scan, Submission, wake_fence};
-    pub use super::sync;
-    pub use super::wait::{Event, Nap, Parker, Waiter, Waiting};
-}
-
 mod completion;
 mod order;
+#[doc(hidden)]
+pub mod protocol;
 #[cfg(any(test, loom, ring_io_mutate))]
 #[doc(hidden)]
 pub mod sim;
@@ -22,3 +11,37 @@ mod submission;
 #[doc(hidden)]
 pub mod sync;
 mod wait;
+
+// The model checker has its own atomics, which cannot lie in the kernel's memory.
+#[cfg(not(loom))]
+mod builder;
+#[cfg(not(loom))]
+mod entry;
+#[cfg(not(loom))]
+mod error;
+#[cfg(not(loom))]
+mod futex;
+#[cfg(not(loom))]
+mod owner;
+#[cfg(not(loom))]
+mod pool;
+#[cfg(not(loom))]
+mod ring;
+#[cfg(not(loom))]
+mod shared;
+#[cfg(not(loom))]
+mod slots;
+#[cfg(not(loom))]
+mod submitter;
+
+#[cfg(not(loom))]
+pub use self::{
+    builder::Builder,
+    entry::{Batch, SqeGuard},
+    error::{BuildError, RingError},
+    owner::Owner,
+    ring::Ring,
+    shared::Outcome,
+    slots::{SharedCompletion, SharedSubmission},
+    submitter::Submitter,
+};

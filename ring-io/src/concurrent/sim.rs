@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use super::completion::{KernelCq, Slots};
+use super::completion::{Copied, KernelCq, Slots};
 use super::submission::KernelSq;
 use super::sync::{AtomicU32, AtomicU64, Padded, UnsafeCell};
 
@@ -142,7 +142,7 @@ impl Memory {
 impl Slots for Memory {
     type Entry = Done;
 
-    fn copy(&self, position: u32, _left: u32) -> (u32, Option<Done>) {
+    fn copy(&self, position: u32, _left: u32) -> Copied<Done> {
         let words = &self.done[position as usize & (self.done.len() - 1)];
         // Relaxed, all three: ordered by the tail; where they race with the kernel, the copy is discarded.
         let done = Done {
@@ -150,7 +150,11 @@ impl Slots for Memory {
             res: words.res.load(Relaxed),
             flags: words.flags.load(Relaxed),
         };
-        (1, Some(done))
+        Copied {
+            slots: 1,
+            entry: Some(done),
+            is_final: true,
+        }
     }
 }
 

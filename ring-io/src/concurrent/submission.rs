@@ -109,12 +109,12 @@ impl Submission {
         }
     }
 
-    /// Takes up to `out.len()` free entries; answers how many. Zero when none is free.
+    /// Takes up to `out.len()` free entries, and at least `least` or none; answers how many.
     ///
     /// Lock-free: where a claim fails, another thread's succeeded. Linearises at the claim; an empty answer at the
     /// load of the kernel's head.
     #[inline]
-    pub fn pop(&self, kernel: KernelSq<'_>, out: &mut [u32]) -> usize {
+    pub fn pop(&self, kernel: KernelSq<'_>, out: &mut [u32], least: usize) -> usize {
         // Acquire: pairs with the claim's release in other threads.
         let mut head = self.head.load(at(Site::SqPopHeadLoad));
         loop {
@@ -126,7 +126,7 @@ impl Submission {
             }
             // A head that is out of date can make `free` too large: the claim fails then, but the loads come first.
             let count = (free as usize).min(out.len()).min(kernel.array.len());
-            if count == 0 {
+            if count < least.max(1) {
                 return 0;
             }
             for (offset, index) in out[..count].iter_mut().enumerate() {

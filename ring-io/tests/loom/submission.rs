@@ -49,7 +49,7 @@ fn each_entry_of_two_threads_reaches_the_kernel_once() {
         assert_eq!(sorted(taken), sorted(pushed));
         // All entries are free again, each once.
         let mut free = [9; 4];
-        assert_eq!(ring.sq.pop(ring.memory.sq(), &mut free), 2);
+        assert_eq!(ring.sq.pop(ring.memory.sq(), &mut free, 1), 2);
         assert_eq!(free[0] + free[1], 1);
     });
     assert_happened(&FULL, "a full queue");
@@ -90,7 +90,7 @@ fn a_batch_is_published_whole_and_in_order() {
         let (other, its_calls) = (Arc::clone(&ring), Arc::clone(&calls));
         let thread = thread::spawn(move || {
             let mut indices = [0; 2];
-            assert_eq!(other.sq.pop(other.memory.sq(), &mut indices), 2);
+            assert_eq!(other.sq.pop(other.memory.sq(), &mut indices, 2), 2);
             // SAFETY: both were just popped, and are given up by the push.
             unsafe {
                 other.memory.fill(indices[0], Entry::new(10));
@@ -131,7 +131,7 @@ fn what_is_taken_was_pushed_before_the_position_asked_about() {
             other.submit(|_, _, _| {});
         });
         let mut index = [0];
-        assert_eq!(ring.sq.pop(ring.memory.sq(), &mut index), 1);
+        assert_eq!(ring.sq.pop(ring.memory.sq(), &mut index, 1), 1);
         // SAFETY: the index was just popped, and is given up by the push.
         let position = unsafe {
             ring.memory.fill(index[0], Entry::new(1));

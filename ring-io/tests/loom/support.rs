@@ -60,7 +60,7 @@ impl Ring {
     /// Pops an entry, fills it and pushes it; whether there was one.
     pub(crate) fn push(&self, token: u64) -> bool {
         let mut index = [0];
-        if self.sq.pop(self.memory.sq(), &mut index) == 0 {
+        if self.sq.pop(self.memory.sq(), &mut index, 1) == 0 {
             return false;
         }
         // SAFETY: the index was just popped, and is given up by the push.

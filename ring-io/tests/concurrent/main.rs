@@ -1,0 +1,11 @@
+//! The shared ring on the real kernel.
+#![cfg(not(loom))]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod handles;
+mod lifetime;
+mod nops;
+mod pipes;
+mod waits;
