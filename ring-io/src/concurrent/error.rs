@@ -32,7 +32,7 @@ pub enum RingError {
     #[error(transparent)]
     Enter(EnterError),
     /// The kernel has refused for good, now or earlier: nothing more will be submitted or completed. Drop the ring and
-    /// make a new one.
+    /// make a new one. A thread that waits in the kernel stays there until a completion comes or its time is over.
     #[error("the shared ring cannot be used any more; make a new one: {0}")]
     Dead(EnterError),
     /// The thread that enters for all others has let go of its [`Owner`](super::Owner): nobody submits any more.

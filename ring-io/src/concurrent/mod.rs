@@ -34,7 +34,7 @@
 //! request.set_user_data(42);
 //! // SAFETY: the request asks for nothing.
 //! unsafe { slot.push(request) };
-//! let _ = submitter.submit()?;
+//! submitter.submit()?;
 //! let mut batch = [Cqe::default(); 16];
 //! let count = submitter.wait(&mut batch, None)?;
 //! assert_eq!((count, batch[0].user_data()), (1, 42));

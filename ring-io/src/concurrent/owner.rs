@@ -32,7 +32,7 @@ use crate::sqe::Sqe;
 /// {
 ///     let submitter = ring.submitter();
 ///     submitter.push_nop(7).expect("an empty ring");
-///     let _ = submitter.submit()?;
+///     submitter.submit()?;
 /// }
 /// let mut one = [ring_io::Cqe::default()];
 /// assert_eq!(ring.wait(&mut one, None)?, 1);
@@ -53,7 +53,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Owner<S, C> {
     }
 
     /// Submits for all, and sleeps in between, until [`Ring::stop_owner`] is called. Then it goes on until every request
-    /// has completed, since those that have not are cancelled when this thread ends.
+    /// has completed, since those that have not are cancelled when this thread ends. From then on each call returns as soon as that is so.
     ///
     /// [`EnterError::Again`](crate::EnterError::Again) and [`Busy`](crate::EnterError::Busy) are tried again every
     /// millisecond.

@@ -38,12 +38,12 @@ pub(super) struct Options {
 
 /// What became of a submit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "`Delegated` means that the entries will be taken, not that they were"]
 pub enum Outcome {
     /// This call handed so many entries to the kernel, of all threads together. With `SQPOLL`, so many wait for the
     /// kernel's thread, which is awake.
     Submitted(u32),
-    /// Another thread is submitting, and hands this thread's entries over before it stops.
+    /// Another thread is submitting, and hands this thread's entries over before it stops: they will be taken, and
+    /// may not have been yet.
     Delegated,
 }
 
@@ -358,7 +358,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
             if self.sq.is_taken(self.kernel_sq(), position) {
                 return Ok(());
             }
-            let _ = submit()?;
+            submit()?;
             let key = self.rounds.prepare();
             if !self.sq.is_taken(self.kernel_sq(), position) {
                 self.rounds.park(&Futex, key, Some(LOOK_AGAIN));

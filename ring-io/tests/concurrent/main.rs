@@ -8,4 +8,5 @@ mod handles;
 mod lifetime;
 mod nops;
 mod pipes;
+mod refusals;
 mod waits;

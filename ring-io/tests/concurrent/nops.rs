@@ -63,7 +63,7 @@ fn work(
         if unsafe { submitter.push_batch(count, nop) }.is_ok() {
             next += u64::from(count);
         }
-        let _ = submitter.submit()?;
+        submitter.submit()?;
         let count = submitter.ring().reap(&mut out)?;
         take(&out[..count]);
     }

@@ -32,7 +32,7 @@ fn each_of_many_waiters_gets_one_completion() {
             let submitter = ring.submitter();
             for number in 0..WAITERS {
                 submitter.push_nop(number).expect("room");
-                let _ = submitter.submit().expect("a live ring");
+                submitter.submit().expect("a live ring");
             }
             waiters
                 .into_iter()
@@ -66,9 +66,9 @@ fn followers_whose_time_ends_leave_the_others_their_wake_up() {
                         // It was meant for the patient one.
                         let submitter = ring.submitter();
                         while submitter.push_nop(0).is_err() {
-                            let _ = submitter.submit().expect("a live ring");
+                            submitter.submit().expect("a live ring");
                         }
-                        let _ = submitter.submit().expect("a live ring");
+                        submitter.submit().expect("a live ring");
                         // Nothing that ends with this thread is in flight.
                         submitter.leave();
                     }
@@ -78,9 +78,9 @@ fn followers_whose_time_ends_leave_the_others_their_wake_up() {
         let submitter = ring.submitter();
         for number in 0..200 {
             while submitter.push_nop(number).is_err() {
-                let _ = submitter.submit().expect("a live ring");
+                submitter.submit().expect("a live ring");
             }
-            let _ = submitter.submit().expect("a live ring");
+            submitter.submit().expect("a live ring");
         }
         assert_eq!(patient.join().expect("no panic"), 200);
     });
