@@ -119,7 +119,7 @@
 //!   the claims that it moves it to (`CqHelpKernelHeadLoad`).
 //! - *Nobody sleeps for ever.* See `wait.rs`: a sleeper announces itself by a read-modify-write, and a waker looks by
 //!   one, on the same word; whichever comes second sees what the other did before (`EventPrepare`, `EventProbe`), and
-//!   a key that is too new brings the waker's stores along (`EventBump`, `EventKeyLoad`). Who leaves a wait and has led, or slept, wakes
+//!   a key that is too new brings the waker's stores along (`EventBump`, `EventKeyLoad`), and who leaves has acquired what its waker did (`EventLeave`). Who leaves a wait and has led, or slept, wakes
 //!   another if the lead is free or completions are there. So as long as somebody sleeps, somebody leads or is
 //!   on the way; and the leader is in the kernel, which wakes it for each completion.
 //!

@@ -103,8 +103,8 @@ sites! {
     EventPrepare = Acquire,
     /// A sleeper takes the key with which it will sleep.
     EventKeyLoad = Acquire,
-    /// A sleeper leaves.
-    EventLeave = Relaxed,
+    /// A sleeper leaves, and knows then what its waker did before.
+    EventLeave = Acquire,
     /// A waker looks for sleepers.
     EventProbe = Release,
     /// A waker makes old keys worthless.

@@ -182,6 +182,20 @@ impl Kernel {
     ///
     /// When more is published than the queue holds, an index is invalid, or an entry is torn.
     pub fn take(&mut self, memory: &Memory, to_submit: u32) -> Vec<u64> {
+        self.take_with(memory, to_submit, |_| ())
+    }
+
+    /// The same; `read` looks at what each entry points at, before the head moves.
+    ///
+    /// # Panics
+    ///
+    /// As [`take`](Self::take).
+    pub fn take_with(
+        &mut self,
+        memory: &Memory,
+        to_submit: u32,
+        mut read: impl FnMut(u64),
+    ) -> Vec<u64> {
         // Acquire: pairs with the publisher's release of the tail.
         let tail = memory.sq_tail.load(Acquire);
         let entries = memory.array.len() as u32;
@@ -200,6 +214,7 @@ impl Kernel {
             // SAFETY: published, and the head has not moved over it: the entry is the kernel's.
             let entry = memory.entries[index as usize].with(|place| unsafe { *place });
             assert_eq!(entry.check, !entry.token, "a torn entry");
+            read(entry.token);
             tokens.push(entry.token);
         }
         if count != 0 {

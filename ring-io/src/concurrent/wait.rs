@@ -32,6 +32,8 @@ pub trait Parker {
 ///
 /// - the sleeper's: then the waker sees it, and changes `epoch`: the sleeper does not fall asleep, or is woken;
 /// - the waker's: then the sleeper acquires it, and its look sees what the waker did before.
+///
+/// After it has left, a sleeper sees what all wakers did that counted on it.
 #[derive(Debug, Default)]
 pub struct Event {
     /// How many threads are between `prepare` and `leave`.
@@ -59,7 +61,8 @@ impl Event {
     /// Takes the announcement back.
     #[inline]
     pub fn leave(&self) {
-        // Relaxed: too many waiters cost a system call, and nobody learns anything else from the number.
+        // Acquire: pairs with the probe of a waker that counted on this sleeper, which came before. So a look after this
+        // sees what the waker did, also if the sleeper came to no sleep and acquired nothing on the way.
         self.waiters.fetch_sub(1, at(Site::EventLeave));
     }
 
@@ -167,7 +170,8 @@ impl Waiting {
             self.leader.store(0, at(Site::WaitLeaderLeave));
             self.followers.notify(parker, 1);
         } else if has_slept && !(self.has_leader() && waiter.is_empty()) {
-            // The wake-up that brought this thread here may have been the only one.
+            // The wake-up that brought this thread here may have been the only one. What it was for is seen here: the
+            // event was left since.
             self.followers.notify(parker, 1);
         }
         result

@@ -4,6 +4,7 @@ use std::sync::Mutex as Plain;
 use std::sync::atomic::AtomicUsize as Counter;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
+use loom::cell::UnsafeCell;
 use loom::sync::atomic::fence;
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
@@ -112,23 +113,25 @@ fn a_batch_is_published_whole_and_in_order() {
 }
 
 #[test]
-fn what_is_taken_was_pushed_before_the_position_asked_about() {
+fn what_was_taken_may_be_used_anew() {
     static TAKEN: Counter = Counter::new(0);
     check(3, || {
         let ring = Arc::new(Ring::new(2, 4, u32::MAX));
-        let other = Arc::clone(&ring);
-        // What an entry points at may be used anew once the entry is taken.
-        let lent = Arc::new(loom::cell::UnsafeCell::new(0_u64));
-        let its_lent = Arc::clone(&lent);
-        let thread = thread::spawn(move || {
-            other.submit(|_, _, tokens| {
-                if tokens.contains(&1) {
-                    // SAFETY: the kernel reads what was lent before it moves its head.
-                    its_lent.with(|lent| unsafe { assert_eq!(*lent, 0) });
+        // What the first entry points at.
+        let lent = Arc::new(UnsafeCell::new(0_u64));
+        let submit = |ring: &Ring, lent: &UnsafeCell<u64>| {
+            ring.submit_reading(|token| {
+                if token == 1 {
+                    // SAFETY: lent until the entry is taken. The checker sees it if that is not so.
+                    lent.with(|lent| unsafe { assert_eq!(*lent, 0) });
                 }
             });
+        };
+        let (other, its_lent) = (Arc::clone(&ring), Arc::clone(&lent));
+        let thread = thread::spawn(move || {
+            submit(&other, &its_lent);
             other.push(2);
-            other.submit(|_, _, _| {});
+            submit(&other, &its_lent);
         });
         let mut index = [0];
         assert_eq!(ring.sq.pop(ring.memory.sq(), &mut index, 1), 1);
@@ -137,16 +140,17 @@ fn what_is_taken_was_pushed_before_the_position_asked_about() {
             ring.memory.fill(index[0], Entry::new(1));
             ring.sq.push(ring.memory.sq(), &index)
         };
-        ring.submit(|_, _, _| {});
         if ring.sq.is_taken(ring.memory.sq(), position) {
             TAKEN.fetch_add(1, Relaxed);
+            // SAFETY: the kernel has read it.
+            lent.with_mut(|lent| unsafe { *lent = 1 });
         }
+        submit(&ring, &lent);
         thread.join().unwrap();
         assert!(ring.sq.is_taken(ring.memory.sq(), position));
         assert!(!ring.sq.has_pending(ring.memory.sq()));
-        drop(lent);
     });
-    assert_happened(&TAKEN, "an entry taken in time");
+    assert_happened(&TAKEN, "an entry taken by another thread in time");
 }
 
 /// A polling thread that sleeps: a lost wake-up is a deadlock, which the checker reports.

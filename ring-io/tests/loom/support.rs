@@ -85,6 +85,18 @@ impl Ring {
         })
     }
 
+    /// Submits; the kernel looks at what each entry points at.
+    pub(crate) fn submit_reading(&self, mut read: impl FnMut(u64)) -> Published {
+        self.sq.publish(self.memory.sq(), |scan| {
+            let taken = self.memory.sq().head.load(Relaxed);
+            let to_submit = scan.tail.wrapping_sub(taken);
+            if to_submit != 0 {
+                let mut kernel = self.kernel.lock().unwrap();
+                kernel.take_with(&self.memory, to_submit, &mut read);
+            }
+        })
+    }
+
     /// Submits; each request completes at once.
     pub(crate) fn submit_and_complete(&self) -> Published {
         self.submit(|kernel, memory, tokens| {

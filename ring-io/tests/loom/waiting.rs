@@ -8,7 +8,8 @@ use std::time::Duration;
 use loom::sync::Arc;
 use loom::thread;
 
-use ring_io::concurrent::protocol::{Event, Nap, Waiter, Waiting};
+use ring_io::concurrent::protocol::sync::AtomicU32;
+use ring_io::concurrent::protocol::{Event, Nap, Parker, Waiter, Waiting};
 
 use crate::support::{Futex, Ring, assert_happened, check};
 
@@ -156,7 +157,7 @@ fn who_delegates_a_submit_and_waits_gets_its_completion() {
 fn an_event_wakes_who_prepared_and_who_comes_late_sees_why() {
     check(3, || {
         let shared = Arc::new((Event::default(), Futex::new()));
-        let flag = Arc::new(loom::sync::atomic::AtomicU32::new(0));
+        let flag = Arc::new(AtomicU32::new(0));
         let sleeper = {
             let (shared, flag) = (Arc::clone(&shared), Arc::clone(&flag));
             move || loop {
@@ -178,4 +179,40 @@ fn an_event_wakes_who_prepared_and_who_comes_late_sees_why() {
             sleeper.join().unwrap();
         }
     });
+}
+
+/// Remembers whether anybody was to be woken.
+#[derive(Default)]
+struct Witness(std::sync::atomic::AtomicBool);
+
+impl Parker for Witness {
+    fn park(&self, _: &AtomicU32, _: u32, _: Option<Duration>) {}
+
+    fn wake(&self, _: &AtomicU32, _: u32) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+// It may have got its wake-up without falling asleep, and decides whether to pass it on.
+#[test]
+fn who_leaves_an_event_sees_what_a_waker_did_that_counted_on_it() {
+    static COUNTED_ON: Counter = Counter::new(0);
+    check(3, || {
+        let shared = Arc::new((Event::default(), AtomicU32::new(0)));
+        let witness = std::sync::Arc::new(Witness::default());
+        let (theirs, tells) = (Arc::clone(&shared), std::sync::Arc::clone(&witness));
+        let waker = thread::spawn(move || {
+            theirs.1.store(1, Relaxed);
+            theirs.0.notify(&*tells, 1);
+        });
+        shared.0.prepare();
+        shared.0.leave();
+        let seen = shared.1.load(Relaxed);
+        waker.join().unwrap();
+        if witness.0.load(Relaxed) {
+            COUNTED_ON.fetch_add(1, Relaxed);
+            assert_eq!(seen, 1, "it left without knowing why it was woken");
+        }
+    });
+    assert_happened(&COUNTED_ON, "a waker that counted on the sleeper");
 }
