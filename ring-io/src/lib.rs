@@ -37,6 +37,7 @@
 //! | register anything else | [`Registrar`] |
 //! | decide what a ring may ever do | [`Restrictions`], [`DisabledRing`] |
 //! | produce on one thread and consume on another | [`Ring::into_split`] |
+//! | let many threads push and reap one ring | [`concurrent`] |
 //! | work on a ring that C owns, or give one to C | [`SubmissionQueue::borrow_raw`], [`CompletionQueue::borrow_raw`], [`Ring::from_raw`], [`Ring::into_raw`] |
 //! | do what has no word here yet | [`SubmissionQueue::enter_raw`], [`Registrar::register_raw`] |
 //!
@@ -101,6 +102,7 @@ mod backend;
 mod builder;
 mod capabilities;
 mod clock;
+pub mod concurrent;
 mod core;
 mod cq;
 mod cqe;
