@@ -15,7 +15,7 @@ use ring_io::concurrent::protocol::sim::{Done, Entry, Kernel, Memory};
 use ring_io::concurrent::protocol::{Completion, Published, Submission};
 
 /// How many entries each thread pushes.
-const EACH: u64 = 20_000;
+const EACH: u64 = 6_000;
 const THREADS: u64 = 2;
 const TOTAL: u64 = EACH * THREADS;
 
@@ -38,7 +38,7 @@ impl Ring {
     fn push(&self, next: u64, end: u64) -> u64 {
         let mut indices = [0; 2];
         let wanted = (end - next).min(2) as usize;
-        let count = self.sq.pop(self.memory.sq(), &mut indices[..wanted]);
+        let count = self.sq.pop(self.memory.sq(), &mut indices[..wanted], 1);
         for (index, token) in indices[..count].iter().zip(next..) {
             // SAFETY: the index was just popped and is not pushed yet.
             unsafe { self.memory.fill(*index, Entry::new(token)) };
@@ -113,6 +113,47 @@ fn entries_pass_from_two_threads_to_a_kernel_beside_them() {
         thread.join().expect("a thread panicked");
     }
     println!("{taken} entries, {} delegated", delegated.load(Relaxed));
+}
+
+// Who pushes does not publish, so a stamp alone tells the publisher of an entry.
+#[test]
+fn entries_are_published_by_a_thread_that_pushes_none() {
+    let ring = Ring::leaked(4, 4);
+    let taken: &AtomicU64 = Box::leak(Box::default());
+    let pushers = (0..THREADS).map(|thread| {
+        thread::spawn(move || {
+            let (mut next, end) = (thread * EACH, (thread + 1) * EACH);
+            while next < end {
+                match ring.push(next, end) {
+                    0 => thread::yield_now(),
+                    count => next += count,
+                }
+            }
+        })
+    });
+    let mut threads: Vec<_> = pushers.collect();
+    threads.push(thread::spawn(move || {
+        // Relaxed: how many were taken orders nothing.
+        while taken.load(Relaxed) < TOTAL {
+            let mut moved = false;
+            ring.sq
+                .publish(ring.memory.sq(), |scan| moved |= scan.moved);
+            if !moved {
+                thread::yield_now();
+            }
+        }
+    }));
+    let mut kernel = Kernel::new(&ring.memory);
+    while taken.load(Relaxed) < TOTAL {
+        let count = kernel.take(&ring.memory, 8).len() as u64;
+        if count == 0 {
+            thread::yield_now();
+        }
+        taken.fetch_add(count, Relaxed);
+    }
+    for thread in threads {
+        thread.join().expect("a thread panicked");
+    }
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Suite {
     pub(super) fn run(&self, depth: Depth) -> Result<Part> {
         // With their own bounds the models also insist that what they are about has happened.
         let (bound, limit) = match depth {
-            Depth::Quick => (Some("2"), Duration::from_secs(60)),
+            Depth::Quick => (Some("1"), Duration::from_secs(60)),
             Depth::Full => (None, Duration::from_secs(300)),
             Depth::Deep => (Some("4"), Duration::from_secs(3600)),
         };
@@ -100,7 +100,7 @@ impl Suite {
         // A bound is always given: a model's demand that something happened must not pass for a fault found.
         let (bound, limit) = match depth {
             Depth::Quick => return Ok(Answer::NotCaught),
-            Depth::Full => ("2", Duration::from_secs(20)),
+            Depth::Full => ("2", Duration::from_secs(10)),
             Depth::Deep => ("3", Duration::from_secs(600)),
         };
         for test in self.tests.iter().filter(|test| concerns(test, weakening)) {

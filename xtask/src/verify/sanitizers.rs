@@ -123,7 +123,8 @@ fn is_ours(report: &str) -> bool {
             accesses = false;
         } else if accesses && !decided && line.starts_with('#') && !is_library(line) {
             // The innermost frame that is nobody's library is where the access is.
-            if line.contains("ring-io/") {
+            // `order.rs` asks the standard library once which ordering is weakened; that this is ordered goes unseen.
+            if line.contains("ring-io/") && !line.contains("concurrent/order.rs") {
                 return true;
             }
             decided = true;
