@@ -40,6 +40,22 @@ pub(super) const TESTS: &[Litmus] = &[
             ],
         ],
     },
+    // The waker counted on this one, which came to no sleep; it has to pass the wake-up on, if it was for that.
+    Litmus {
+        name: "who leaves the sleepers sees what a waker did that counted on it",
+        edge: "a wake-up that is not needed is passed on",
+        initial: &[("leader", 1), ("waiters", 1)],
+        threads: &[
+            &[
+                write("leader", site("WaitLeaderLeave"), 0),
+                update("waiters", site("EventProbe"), 1, 1),
+            ],
+            &[
+                update("waiters", site("EventLeave"), 1, 0),
+                read("leader", site("WaitLeaderLook"), 1),
+            ],
+        ],
+    },
     // The sleeper took the key that the notification made: the futex will let it sleep.
     Litmus {
         name: "a sleeper with the new key sees that the leader has left",
