@@ -207,6 +207,8 @@ pub enum WaitEnd {
 }
 
 /// The kernel cannot leave a ring's waits out of what it counts as waiting for I/O.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this kernel cannot switch how waits are accounted; Linux 6.15 or newer can")]
 pub struct IowaitSwitchUnsupported;
+
+crate::error::debug_as_message!(IowaitSwitchUnsupported);

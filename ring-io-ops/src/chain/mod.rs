@@ -10,6 +10,7 @@ mod queue;
 mod timeout;
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use ring_io::{Sqe, SqeFlags, sys};
@@ -349,6 +350,19 @@ impl<L: Links> ChainRefused<L> {
         match self {
             Self::Full(chain) | Self::TooLong { chain, .. } | Self::Silent { chain, .. } => chain,
         }
+    }
+}
+
+/// The chain is gone then.
+impl<L: Links> From<ChainRefused<L>> for io::Error {
+    fn from(refused: ChainRefused<L>) -> Self {
+        let kind = match refused {
+            ChainRefused::Full(_) => io::ErrorKind::ResourceBusy,
+            ChainRefused::TooLong { .. } | ChainRefused::Silent { .. } => {
+                io::ErrorKind::InvalidInput
+            }
+        };
+        Self::new(kind, refused.to_string())
     }
 }
 
