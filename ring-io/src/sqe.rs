@@ -341,6 +341,10 @@ impl SubmissionEntry for Sqe128 {
 /// The raw entries are, and so are the typed requests of `ring-io-ops`; a
 /// program's own request types may be. This is all that a queue knows of them.
 #[diagnostic::on_unimplemented(
+    message = "`{Self}` is no request for a ring of entries of type `{S}`",
+    label = "does not fit an entry of type `{S}`",
+    note = "a request of 128 bytes takes a ring built with `sqe128()`, or `push_wide` on one built with `sqe_mixed()`",
+    note = "a chain is not pushed but pushes itself: `chain.push(&mut queue)`",
     note = "an operation of your own is pushed as the request that `request()` and every setter make of it"
 )]
 pub trait Prepare<S> {

@@ -280,6 +280,9 @@ impl<L: Links> Chain<L> {
 
     /// Pushes the whole chain, or nothing of it, where no link lends anything to the kernel.
     ///
+    /// Not for a chain with a [timeout](Self::timeout): its handle frees the time by the completions that it is
+    /// shown, so [`push`](Self::push) asks for the right ones.
+    ///
     /// # Errors
     ///
     /// [`ChainRefused`], with the chain to try again.
