@@ -377,6 +377,20 @@ impl<S, P: Prepare<S> + ?Sized> Prepare<S> for &P {
 ///
 /// See [`SubmissionQueue::push_safe`](crate::SubmissionQueue::push_safe).
 ///
+/// # Why no request that reads or receives is one
+///
+/// A request that selects from a [`BufRing`](crate::BufRing) lends no memory of the caller's: the pool owns its
+/// buffers for as long as the kernel may write to them, and rather leaks than frees them early. It is not safe to
+/// push all the same:
+///
+/// - What it takes out of a file, nobody else gets. Its file is a number, which keeps nothing open: when the entry
+///   is submitted, the number may name a file of another part of the program, which may rely on having it to itself
+///   (I/O safety, see [`std::os::fd`]). Where that passes addresses to itself through a pipe, for example, they are
+///   garbage once a few bytes of them are missing. No borrow ends that late, so the caller has to vouch for the file.
+/// - Where a piece lies in a buffer that is consumed piece by piece, the pool finds by adding up. A request of a wrong
+///   kind makes the sum wrong for all others, so [`BufRing::take`](crate::BufRing::take) has its caller vouch for
+///   every request that selects from the group; nobody could, if they were pushed without a word.
+///
 /// # Safety
 ///
 /// Whatever safe code does with a value of this type, the entry that
@@ -384,9 +398,12 @@ impl<S, P: Prepare<S> + ?Sized> Prepare<S> for &P {
 ///
 /// - lets the kernel read or write no memory of the process, by whatever route: an address, a registered or
 ///   a provided buffer,
-/// - closes or replaces no descriptor and no registered slot, and
-/// - changes no file. A number that has come to name another file before the entry is submitted then does no
-///   more harm than that this file is looked at, or flushed.
+/// - closes or replaces no descriptor and no registered slot,
+/// - changes no file, and takes nothing out of one: no bytes, no connection that waits. A number that has come to
+///   name another file before the entry is submitted then does no more harm than that this file is looked at, or
+///   flushed, and
+/// - is not, as an [`Sqe`], of an operation that the kernel takes 128 bytes for
+///   (see [`MixedSqe`](crate::MixedSqe)).
 #[diagnostic::on_unimplemented(
     message = "pushing `{Self}` may be unsafe",
     note = "use `push`, and see to it that what the entry names lives as long as it has to",
