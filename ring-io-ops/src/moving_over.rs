@@ -13,6 +13,8 @@
 //! | `cqe.result()`, an `i32` | [`cqe.raw_result()`](crate::ring::Cqe::raw_result) is that number, negative for errors |
 //! | `cqe.result() < 0` | better: [`Read::read(&cqe)`](crate::Operation::read), or [`cqe.result()`](crate::ring::Cqe::result), which is a `Result` too |
 //! | `types::Fd(fd)`, `types::Fixed(slot)` | [`Fd`](crate::Fd), [`Fixed`](crate::Fixed), and [`Target::of`](crate::Target::of) an open file |
+//! | `types::Fd(folder)` of an operation on a path | the number itself, or [`CWD`](crate::CWD): there are no slots for folders |
+//! | `*mut c_void`, `*const c_void` | `*mut u8`, `*const u8`: what is lent is bytes |
 //! | an `i32` or `u32` of flags | a type of its own, of bits; [`from_bits_retain`](bitflags::Flags::from_bits_retain) takes any |
 //! | `.ioprio(…)` of a send or receive | `.recv_send_flags(…)`, of [`RecvSendFlags`](crate::RecvSendFlags) |
 //! | `.file_index(Some(slot))` | `.into_slot(n)`, `.into_free_slot()`; the result is then a slot, by its type |
@@ -89,10 +91,10 @@
 //! | `FutexWake` | [`FutexWake`](crate::FutexWake) | as `FutexWait` |
 //! | `FutexWaitV` | [`FutexWaitv`](crate::FutexWaitv) | |
 //! | `WaitId` | [`WaitId`](crate::WaitId) | kind and number are one [`WaitFor`](crate::WaitFor); the place of the answer in `new` |
-//! | `FixedFdInstall` | [`FixedFdInstall`](crate::FixedFdInstall) | the flag is [`keep_on_exec`](crate::FixedFdInstall::keep_on_exec) |
+//! | `FixedFdInstall` | [`FixedFdInstall`](crate::FixedFdInstall) | takes the slot's number; the flag is [`keep_on_exec`](crate::FixedFdInstall::keep_on_exec) |
 //! | `Ftruncate` | [`Ftruncate`](crate::Ftruncate) | |
 //! | `SendBundle` | [`SendBundle`](crate::SendBundle) | |
-//! | `RecvBundle` | [`Recv::bundle`](crate::Recv::bundle) | |
+//! | `RecvBundle` | [`Recv::bundle`](crate::Recv::bundle) | takes a length, `0` for what is there |
 //! | `RecvMultiBundle` | [`RecvMulti::bundle`](crate::RecvMulti::bundle) | |
 //! | `Bind` | [`Bind`](crate::Bind) | |
 //! | `Listen` | [`Listen`](crate::Listen) | |
