@@ -412,6 +412,12 @@ pub struct EventfdSwitchUnsupported;
 
 crate::error::debug_as_message!(EventfdSwitchUnsupported);
 
+impl From<EventfdSwitchUnsupported> for std::io::Error {
+    fn from(error: EventfdSwitchUnsupported) -> Self {
+        Self::new(std::io::ErrorKind::Unsupported, error)
+    }
+}
+
 impl<C: CompletionEntry, M: ThreadMode> fmt::Debug for CompletionQueue<'_, C, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CompletionQueue")

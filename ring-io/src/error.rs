@@ -46,6 +46,8 @@ pub(crate) use debug_as_message;
 /// | anything else | as the manual page says | [`Other`](Self::Other) | |
 ///
 /// [`RingMemory`](Self::RingMemory) and [`UnalignedMemory`](Self::UnalignedMemory) come before any call.
+///
+/// An [`io::Error`] that is made of this keeps the number and not the text.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {

@@ -212,3 +212,9 @@ pub enum WaitEnd {
 pub struct IowaitSwitchUnsupported;
 
 crate::error::debug_as_message!(IowaitSwitchUnsupported);
+
+impl From<IowaitSwitchUnsupported> for std::io::Error {
+    fn from(error: IowaitSwitchUnsupported) -> Self {
+        Self::new(std::io::ErrorKind::Unsupported, error)
+    }
+}
