@@ -61,8 +61,10 @@
 //!
 //! Nobody has to look up a number. Three tables say for each error of the kernel what it means and what the caller
 //! does about it: [`SetupError`] for making a ring, [`EnterError`] for submits and waits, [`RegisterError`] for
-//! registrations. Requests of their own end with an [`Errno`] in their completion. All errors convert into
-//! [`std::io::Error`] with the kernel's number.
+//! registrations. Requests of their own end with an [`Errno`] in their completion.
+//!
+//! All errors convert into [`std::io::Error`]. Where the kernel gave a number, that number is all that is left then,
+//! and the words about the case are gone: return the error itself, or a `Box<dyn Error>`, to whoever is to read them.
 //!
 //! # Features
 //!
