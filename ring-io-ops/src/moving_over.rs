@@ -5,11 +5,16 @@
 //!
 //! | there | here |
 //! | --- | --- |
+//! | `use io_uring::opcode` | `use ring_io_ops::ops as opcode`, and the trait [`Operation`](crate::Operation) for the setters |
 //! | `Read::new(…).build().user_data(7)` | `Read::new(…)`[`.user_data(7)`](crate::Operation::user_data); nothing is built |
+//! | `[squeue::Entry; n]`, of several kinds | [`.to_sqe()`](crate::Request::to_sqe) of each, or a [`Chain`](crate::Chain) |
 //! | `.build().flags(Flags::IO_LINK)` | [`.link()`](crate::Operation::link), and one for each flag; several at once by [`.sqe_flags(…)`](crate::Operation::sqe_flags) |
 //! | `Read::CODE` | [`Read::OPCODE`](crate::Operation::OPCODE) |
-//! | `cqe.result() < 0` | [`Read::read(&cqe)`](crate::Operation::read), or [`cqe.result()`](crate::ring::Cqe::result), which is a `Result` too |
+//! | `cqe.result()`, an `i32` | [`cqe.raw_result()`](crate::ring::Cqe::raw_result) is that number, negative for errors |
+//! | `cqe.result() < 0` | better: [`Read::read(&cqe)`](crate::Operation::read), or [`cqe.result()`](crate::ring::Cqe::result), which is a `Result` too |
 //! | `types::Fd(fd)`, `types::Fixed(slot)` | [`Fd`](crate::Fd), [`Fixed`](crate::Fixed), and [`Target::of`](crate::Target::of) an open file |
+//! | `types::Fd(folder)` of an operation on a path | the number itself, or [`CWD`](crate::CWD): there are no slots for folders |
+//! | `*mut c_void`, `*const c_void` | `*mut u8`, `*const u8`: what is lent is bytes |
 //! | an `i32` or `u32` of flags | a type of its own, of bits; [`from_bits_retain`](bitflags::Flags::from_bits_retain) takes any |
 //! | `.ioprio(…)` of a send or receive | `.recv_send_flags(…)`, of [`RecvSendFlags`](crate::RecvSendFlags) |
 //! | `.file_index(Some(slot))` | `.into_slot(n)`, `.into_free_slot()`; the result is then a slot, by its type |
@@ -59,7 +64,7 @@
 //! | `OpenAt2` | [`OpenAt2`](crate::OpenAt2) | |
 //! | `EpollCtl` | [`EpollCtl`](crate::EpollCtl) | [`add`](crate::EpollCtl::add), [`modify`](crate::EpollCtl::modify), [`delete`](crate::EpollCtl::delete) in place of a number |
 //! | `Splice` | [`Splice`](crate::Splice) | offsets are setters: [`input_offset`](crate::Splice::input_offset), [`output_offset`](crate::Splice::output_offset) |
-//! | `ProvideBuffers` | [`ProvideBuffers`](crate::ProvideBuffers) | |
+//! | `ProvideBuffers` | [`ProvideBuffers`](crate::ProvideBuffers) | the length is a `u32`, and so is the count |
 //! | `RemoveBuffers` | [`RemoveBuffers`](crate::RemoveBuffers) | the group before the count |
 //! | `Tee` | [`Tee`](crate::Tee) | |
 //! | `Shutdown` | [`Shutdown`](crate::Shutdown) | takes [`std::net::Shutdown`] |
@@ -86,10 +91,10 @@
 //! | `FutexWake` | [`FutexWake`](crate::FutexWake) | as `FutexWait` |
 //! | `FutexWaitV` | [`FutexWaitv`](crate::FutexWaitv) | |
 //! | `WaitId` | [`WaitId`](crate::WaitId) | kind and number are one [`WaitFor`](crate::WaitFor); the place of the answer in `new` |
-//! | `FixedFdInstall` | [`FixedFdInstall`](crate::FixedFdInstall) | the flag is [`keep_on_exec`](crate::FixedFdInstall::keep_on_exec) |
+//! | `FixedFdInstall` | [`FixedFdInstall`](crate::FixedFdInstall) | takes the slot's number; the flag is [`keep_on_exec`](crate::FixedFdInstall::keep_on_exec) |
 //! | `Ftruncate` | [`Ftruncate`](crate::Ftruncate) | |
 //! | `SendBundle` | [`SendBundle`](crate::SendBundle) | |
-//! | `RecvBundle` | [`Recv::bundle`](crate::Recv::bundle) | |
+//! | `RecvBundle` | [`Recv::bundle`](crate::Recv::bundle) | takes a length, `0` for what is there |
 //! | `RecvMultiBundle` | [`RecvMulti::bundle`](crate::RecvMulti::bundle) | |
 //! | `Bind` | [`Bind`](crate::Bind) | |
 //! | `Listen` | [`Listen`](crate::Listen) | |
@@ -105,11 +110,16 @@
 //! | --- | --- |
 //! | `IoUring` | [`Ring`](crate::ring::Ring) |
 //! | `IoUring::new`, `IoUring::builder` | [`Ring::new`](crate::ring::Ring::new), [`Ring::builder`](crate::ring::Ring::builder), which takes the number of entries |
-//! | `Builder`, its `setup_*` | [`RingBuilder`](crate::ring::RingBuilder), without `setup_`; `dontfork` is the default |
+//! | `Builder`, its `setup_*` | [`RingBuilder`](crate::ring::RingBuilder), without `setup_` but for those below; `dontfork` is the default |
+//! | `setup_cqsize`, `setup_attach_wq` | [`cq_entries`](crate::ring::RingBuilder::cq_entries), [`share_workers_with`](crate::ring::RingBuilder::share_workers_with) an open ring |
+//! | `setup_r_disabled` | [`build_disabled`](crate::ring::RingBuilder::build_disabled) in place of `build` |
+//! | `setup_sqpoll(milliseconds)` | [`sqpoll`](crate::ring::RingBuilder::sqpoll) of a `Duration` |
+//! | `setup_single_issuer`, `setup_defer_taskrun` | the same; the ring is of another type then, [`Ring<Sqe, Cqe, OneThread>`](crate::ring::OneThread), which stays on its thread |
 //! | `IoUring<Entry128, Entry32>` | [`sqe128`](crate::ring::RingBuilder::sqe128), [`cqe32`](crate::ring::RingBuilder::cqe32) of the builder |
 //! | `IoUring::from_fd` | [`Ring::from_fd`](crate::ring::Ring::from_fd) |
 //! | `split`, `submission`, `completion`, `submitter` | [`split`](crate::ring::Ring::split), [`sq`](crate::ring::Ring::sq), [`cq`](crate::ring::Ring::cq), [`registrar`](crate::ring::Ring::registrar) |
-//! | `params()`, `Parameters` | [`features`](crate::ring::Ring::features), [`setup_flags`](crate::ring::Ring::setup_flags), [`sq_entries`](crate::ring::Ring::sq_entries), [`cq_entries`](crate::ring::Ring::cq_entries) |
+//! | `submission_shared`, `completion_shared` | [`into_split`](crate::ring::Ring::into_split), for a producer and a consumer |
+//! | `params()`, `Parameters`, its `is_setup_*`, `is_feature_*` | [`features`](crate::ring::Ring::features), [`setup_flags`](crate::ring::Ring::setup_flags), [`sq_entries`](crate::ring::Ring::sq_entries), [`cq_entries`](crate::ring::Ring::cq_entries) |
 //! | `squeue::SubmissionQueue` | [`SubmissionQueue`](crate::ring::SubmissionQueue), which submits as well |
 //! | `squeue::Entry`, `squeue::Entry128` | [`Sqe`](crate::ring::Sqe), [`Sqe128`](crate::ring::Sqe128) |
 //! | `squeue::EntryMarker` | [`SubmissionEntry`](crate::ring::SubmissionEntry) |
@@ -117,31 +127,37 @@
 //! | `squeue::PushError` | [`QueueFull`](crate::ring::QueueFull), which hands the entry back |
 //! | `push_multiple` | [`push_slice`](crate::ring::SubmissionQueue::push_slice), [`push_batch`](crate::ring::SubmissionQueue::push_batch) |
 //! | `SubmissionQueue::sync` | [`publish`](crate::ring::SubmissionQueue::publish) |
+//! | `SubmissionQueue::len`, `cq_overflow`, `taskrun` | [`prepared`](crate::ring::SubmissionQueue::prepared); of the completion queue [`has_overflow`](crate::ring::CompletionQueue::has_overflow), [`needs_flush`](crate::ring::CompletionQueue::needs_flush) |
 //! | `need_wakeup` | [`needs_wakeup`](crate::ring::SubmissionQueue::needs_wakeup) |
 //! | `cqueue::CompletionQueue` | [`CompletionQueue`](crate::ring::CompletionQueue); to iterate, [`drain`](crate::ring::CompletionQueue::drain) |
 //! | `cqueue::Entry`, `cqueue::Entry32` | [`Cqe`](crate::ring::Cqe), [`Cqe32`](crate::ring::Cqe32) |
 //! | `cqueue::EntryMarker` | [`CompletionEntry`](crate::ring::CompletionEntry) |
 //! | `CompletionQueue::sync` | nothing: a look at an empty queue loads the tail |
+//! | `CompletionQueue::len`, `overflow` | [`ready`](crate::ring::CompletionQueue::ready), [`lost`](crate::ring::CompletionQueue::lost) |
+//! | `eventfd_disabled`, `disable_eventfd`, `enable_eventfd` | [`is_eventfd_enabled`](crate::ring::CompletionQueue::is_eventfd_enabled), [`set_eventfd_enabled`](crate::ring::CompletionQueue::set_eventfd_enabled) |
+//! | `Entry32::big_cqe` | [`extra`](crate::ring::Cqe32::extra) |
 //! | `CompletionQueue::fill` | [`pop_batch`](crate::ring::CompletionQueue::pop_batch) |
 //! | `cqueue::more`, `notif`, `buffer_select`, `buffer_more`, `sock_nonempty` | [`more`](crate::ring::Cqe::more), [`notif`](crate::ring::Cqe::notif), [`buffer_id`](crate::ring::Cqe::buffer_id), [`buf_more`](crate::ring::Cqe::buf_more), [`sock_nonempty`](crate::ring::Cqe::sock_nonempty) of the entry |
-//! | `Submitter::submit`, `submit_and_wait` | [`submit`](crate::ring::SubmissionQueue::submit), [`submit_and_wait`](crate::ring::SubmissionQueue::submit_and_wait) of the queue |
+//! | `submit`, `submit_and_wait` of `IoUring` and `Submitter` | `ring.sq()`[`.submit()`](crate::ring::SubmissionQueue::submit), [`.submit_and_wait(n)`](crate::ring::SubmissionQueue::submit_and_wait), which a signal does not end |
 //! | `Submitter::submit_with_args`, `types::SubmitArgs` | [`submit_and_wait_with`](crate::ring::SubmissionQueue::submit_and_wait_with), [`Wait`](crate::ring::Wait) |
 //! | `Submitter::squeue_wait` | [`wait_for_space`](crate::ring::SubmissionQueue::wait_for_space) |
 //! | `Submitter::enter` | [`enter_raw`](crate::ring::SubmissionQueue::enter_raw) |
 //! | `Submitter::register_*` | [`Registrar`](crate::ring::Registrar), mostly by the same names |
-//! | `register_files_update` | [`update_files`](crate::ring::Registrar::update_files) |
+//! | `register_files` of numbers | [`register_files`](crate::ring::Registrar::register_files) of open files; [`register_files_raw`](crate::ring::Registrar::register_files_raw), for numbers and `-1` |
+//! | `register_files_update` | [`update_files`](crate::ring::Registrar::update_files); `-1` is [`FileEntry::EMPTY`](crate::ring::FileEntry::EMPTY); all or an error, not a count |
 //! | `register_buffers2`, `register_buffers_update` | [`register_buffers_tagged`](crate::ring::Registrar::register_buffers_tagged), [`update_buffers_tagged`](crate::ring::Registrar::update_buffers_tagged) |
-//! | `register_buffers_clone` | [`clone_buffers`](crate::ring::Registrar::clone_buffers) |
+//! | `register_buffers_clone`, `register_buffers_clone_offset` | [`clone_buffers`](crate::ring::Registrar::clone_buffers) with a [`BufferClone`](crate::ring::BufferClone) |
 //! | `register_buf_ring`, `types::BufRingEntry` | [`buffer_ring`](crate::ring::Registrar::buffer_ring), which owns the memory; [`RawBufRing`](crate::ring::RawBufRing) |
 //! | `register_enable_rings`, `register_restrictions` | [`DisabledRing::enable`](crate::ring::DisabledRing::enable), [`DisabledRing::restrict`](crate::ring::DisabledRing::restrict) |
 //! | `register_iowq_aff`, `register_iowq_max_workers` | [`register_worker_cpus`](crate::ring::Registrar::register_worker_cpus), [`register_max_workers`](crate::ring::Registrar::register_max_workers) |
 //! | `register_sync_cancel`, `types::CancelBuilder` there | [`cancel`](crate::ring::Registrar::cancel), [`SyncCancel`](crate::ring::SyncCancel) |
 //! | `register_ifq` | [`register_zcrx`](crate::ring::Registrar::register_zcrx) |
-//! | `Probe` | [`Probe`](crate::ring::Probe); without a ring, [`capabilities`](crate::ring::capabilities) |
+//! | `register_personality` | [`register_personality`](crate::ring::Registrar::register_personality); the number is its [`id`](crate::ring::Personality::id) |
+//! | `register_probe`, `Probe`, its `is_supported` | [`probe`](crate::ring::Registrar::probe), [`Probe`](crate::ring::Probe), [`supports`](crate::ring::Probe::supports); without a ring, [`capabilities`](crate::ring::capabilities) |
 //! | `types::CancelBuilder` | [`CancelMatch`](crate::CancelMatch) |
 //! | `types::DestinationSlot` | [`ToSlot`](crate::ToSlot), [`ToFreeSlot`](crate::ToFreeSlot) |
-//! | `types::Timespec` | [`Timespec`](crate::Timespec) |
-//! | `types::OpenHow` | [`OpenHow`](crate::OpenHow) |
+//! | `types::Timespec::new().sec(s).nsec(n)` | [`Timespec::new(s, n)`](crate::Timespec::new), or from a `Duration` |
+//! | `types::OpenHow` | [`OpenHow`](crate::OpenHow), flags in `new` |
 //! | `types::FutexWaitV` | [`FutexWaiter`](crate::FutexWaiter) |
 //! | `types::RecvMsgOut` | [`RecvMsgOut`](crate::ring::RecvMsgOut) |
 //! | `types::FsyncFlags`, `types::TimeoutFlags` | [`FsyncFlags`](crate::FsyncFlags), [`TimeoutFlags`](crate::TimeoutFlags) |

@@ -15,7 +15,7 @@ use ring_io::{Cqe, Errno, Prepare, SafeToPush, Sqe, SqeFlags, SubmissionEntry};
 /// An operation that is newer than this crate takes a dozen lines, and has then all that
 /// the others have: the setters, results of its own type, a place in a [`Chain`](crate::Chain).
 /// The one difference is that it is pushed as its [`request`](Self::request), which every setter
-/// makes of it too. With `Debug`, a full queue is an error that `?` takes.
+/// makes of it too.
 ///
 /// Where a type of its own is not worth it, [`Raw`](crate::Raw) takes the fields as they are.
 ///
@@ -62,6 +62,10 @@ use ring_io::{Cqe, Errno, Prepare, SafeToPush, Sqe, SqeFlags, SubmissionEntry};
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no operation of 64 bytes",
+    note = "one of 128 bytes, a `WideOperation`, takes a ring built with `sqe128()`, or `push_wide` on one built with `sqe_mixed()`; it has no place in a chain"
+)]
 pub trait Operation: Sized {
     /// The operation's number, one of `IORING_OP_*`.
     const OPCODE: u8;
@@ -163,6 +167,11 @@ pub trait Operation: Sized {
 /// Whatever safe code does with a value of this type, the entry that
 /// [`Operation::write`] makes of it keeps what [`SafeToPush`] promises, also with
 /// any user data, flags and personality that a request adds.
+#[diagnostic::on_unimplemented(
+    message = "pushing `{Self}` may be unsafe",
+    note = "use `push`, and see to it that what its documentation says is lent lives as long as it has to",
+    note = "a chain with a timeout frees the time by the completions that it is shown, so it is pushed with `push`, too"
+)]
 pub unsafe trait SafeOperation: Operation {}
 
 /// An operation together with the fields that every entry has.

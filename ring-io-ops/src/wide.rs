@@ -64,6 +64,10 @@ macro_rules! forwarded {
 /// ring.split().0.push_safe(Nop128::new().user_data(1));
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no operation of 128 bytes",
+    note = "one of 64 bytes, an `Operation`, is pushed with `push` on rings of any entries"
+)]
 pub trait WideOperation: Sized {
     /// The operation's number, one of `IORING_OP_*`.
     const OPCODE: u8;
@@ -124,6 +128,10 @@ pub struct Wide<O>(pub O);
 /// Whatever safe code does with a value of this type, the entry that
 /// [`WideOperation::write`] makes of it keeps what [`SafeToPush`] promises, also with
 /// any user data, flags and personality that a request adds.
+#[diagnostic::on_unimplemented(
+    message = "pushing `{Self}` may be unsafe",
+    note = "use `push` or `push_wide`, and see to it that what its documentation says is lent lives as long as it has to"
+)]
 pub unsafe trait SafeWideOperation: WideOperation {}
 
 impl<O: WideOperation> Request<Wide<O>> {

@@ -356,6 +356,26 @@ impl<S: SubmissionEntry, C: CompletionEntry, M: ThreadMode> RingBuilder<S, C, M>
         params
     }
 
+    /// Makes the ring in the kernel's memory, with an array of indices, which is left as the kernel made it.
+    // The model checker runs without a kernel's ring.
+    #[cfg_attr(loom, allow(dead_code))]
+    pub(crate) fn make_with_array(self) -> Result<Core, SetupError> {
+        debug_assert!(
+            self.memory.is_none() && !self.flags.contains(SetupFlags::NO_SQARRAY),
+            "a ring without an array was described"
+        );
+        let mut params = self.params();
+        // SAFETY: integers and pointers, for which zero is a value.
+        let mut raw: sys::io_uring = unsafe { mem::zeroed() };
+        // SAFETY: both are valid for writes, and the parameters hold no pointer.
+        unsafe { backend::init_with_array(self.entries, &raw mut raw, &raw mut params) }
+            .map_err(|errno| self.explain(errno))?;
+        // SAFETY: the backend has filled it, and nobody else has it.
+        let core = unsafe { Core::new(raw) };
+        core.keep_from_children().map_err(SetupError::Other)?;
+        Ok(core)
+    }
+
     fn make(mut self) -> Result<Core, SetupError> {
         let memory = self.memory.take();
         if let Some(memory) = &memory {

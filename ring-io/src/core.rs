@@ -3,7 +3,7 @@
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::mem::{ManuallyDrop, offset_of};
-use std::process;
+
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicUsize};
@@ -13,6 +13,7 @@ use ring_io_sys as sys;
 use crate::backend;
 use crate::clock::Clock;
 use crate::errno::Errno;
+use crate::process::Owner;
 
 /// The ring, at an address that never changes while it lives.
 ///
@@ -47,7 +48,7 @@ enum Tenure {
     /// Ours: it is torn down.
     Owned {
         /// The process that made the ring. A child of `fork(2)` has its descriptor, not its mappings.
-        process: u32,
+        process: Owner,
     },
     /// C's: nothing happens to it. `raw` is a copy of what is behind C's pointer.
     Lent {
@@ -102,7 +103,7 @@ impl Core {
         Self::with_tenure(
             raw,
             Tenure::Owned {
-                process: process::id(),
+                process: Owner::this(),
             },
         )
     }
@@ -297,7 +298,7 @@ impl Drop for Core {
                 return;
             }
         };
-        if process::id() != process {
+        if !process.is_here() {
             // In a child of fork(2) the mappings stayed behind, and what is at their place now belongs to
             // somebody else; so does the table of registered rings. The descriptor was inherited, if the ring
             // has one.

@@ -406,9 +406,17 @@ impl<C: FixedCompletionEntry, M: ThreadMode> CompletionQueue<'_, C, M> {
 }
 
 /// The kernel is older than 5.8 and always signals the registered eventfd.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this kernel cannot switch eventfd signals; Linux 5.8 or newer can")]
 pub struct EventfdSwitchUnsupported;
+
+crate::error::debug_as_message!(EventfdSwitchUnsupported);
+
+impl From<EventfdSwitchUnsupported> for std::io::Error {
+    fn from(error: EventfdSwitchUnsupported) -> Self {
+        Self::new(std::io::ErrorKind::Unsupported, error)
+    }
+}
 
 impl<C: CompletionEntry, M: ThreadMode> fmt::Debug for CompletionQueue<'_, C, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -19,7 +19,7 @@ use crate::ring::Ring;
 use crate::sqe::{Sqe, SubmissionEntry};
 
 /// The kernel refused, and what was given away comes back as it was.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{error}")]
 pub struct Refused<R> {
     /// What the call was made on.
@@ -27,6 +27,12 @@ pub struct Refused<R> {
     /// Why it was refused.
     #[source]
     pub error: RegisterError,
+}
+
+impl<R> fmt::Debug for Refused<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl<R> From<Refused<R>> for RegisterError {

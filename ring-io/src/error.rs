@@ -6,6 +6,21 @@ use std::io;
 use crate::errno::Errno;
 use crate::flags::SetupFlags;
 use crate::limits::Limit;
+use crate::memory::SQ_ENTRIES_MAX;
+
+/// Shows an error by its message also where it is debugged: what a `main` that returns it prints, and an `unwrap`,
+/// then says what to do.
+macro_rules! debug_as_message {
+    ($error:ty) => {
+        impl std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
+pub(crate) use debug_as_message;
 
 /// Why a ring could not be made.
 ///
@@ -31,7 +46,9 @@ use crate::limits::Limit;
 /// | anything else | as the manual page says | [`Other`](Self::Other) | |
 ///
 /// [`RingMemory`](Self::RingMemory) and [`UnalignedMemory`](Self::UnalignedMemory) come before any call.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// An [`io::Error`] that is made of this keeps the number and not the text.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
     /// `EPERM`: this process may not use `io_uring`.
@@ -67,7 +84,8 @@ pub enum SetupError {
     SystemFiles,
     /// `EINVAL`: the queue sizes are not possible.
     #[error(
-        "a ring of {sq} submission and {cq} completion entries is not possible (EINVAL): a submission queue holds 1 to 32768, a completion queue at least as many and at most 65536; choose sizes in these ranges, or ask for clamp"
+        "a ring of {sq} submission entries{} is not possible (EINVAL): a submission queue holds 1 to 32768, a completion queue at least as many and at most 65536; choose sizes in these ranges, or ask for clamp",
+        Completions { sq: *.sq, cq: *.cq }
     )]
     Size {
         /// Entries of the submission queue that were asked for.
@@ -147,6 +165,22 @@ impl fmt::Display for Denial {
     }
 }
 
+/// The size of a completion queue; nothing where it was left to the kernel. Both are zero in the error, but with a
+/// possible submission queue the zero was asked for.
+struct Completions {
+    sq: u32,
+    cq: u32,
+}
+
+impl fmt::Display for Completions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self { sq, cq: 0 } if !(1..=SQ_ENTRIES_MAX).contains(&sq) => Ok(()),
+            Self { cq, .. } => write!(f, " and {cq} completion entries"),
+        }
+    }
+}
+
 /// Flags of which one is enough, by the kernel's names.
 struct AnyOf(SetupFlags);
 
@@ -204,6 +238,8 @@ impl SetupError {
         })
     }
 }
+
+debug_as_message!(SetupError);
 
 impl From<SetupError> for io::Error {
     fn from(error: SetupError) -> Self {

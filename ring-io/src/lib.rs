@@ -37,6 +37,7 @@
 //! | register anything else | [`Registrar`] |
 //! | decide what a ring may ever do | [`Restrictions`], [`DisabledRing`] |
 //! | produce on one thread and consume on another | [`Ring::into_split`] |
+//! | let many threads push and reap one ring | [`concurrent`] |
 //! | work on a ring that C owns, or give one to C | [`SubmissionQueue::borrow_raw`], [`CompletionQueue::borrow_raw`], [`Ring::from_raw`], [`Ring::into_raw`] |
 //! | do what has no word here yet | [`SubmissionQueue::enter_raw`], [`Registrar::register_raw`] |
 //!
@@ -60,8 +61,10 @@
 //!
 //! Nobody has to look up a number. Three tables say for each error of the kernel what it means and what the caller
 //! does about it: [`SetupError`] for making a ring, [`EnterError`] for submits and waits, [`RegisterError`] for
-//! registrations. Requests of their own end with an [`Errno`] in their completion. All errors convert into
-//! [`std::io::Error`] with the kernel's number.
+//! registrations. Requests of their own end with an [`Errno`] in their completion.
+//!
+//! All errors convert into [`std::io::Error`]. Where the kernel gave a number, that number is all that is left then,
+//! and the words about the case are gone: return the error itself, or a `Box<dyn Error>`, to whoever is to read them.
 //!
 //! # Features
 //!
@@ -101,6 +104,7 @@ mod backend;
 mod builder;
 mod capabilities;
 mod clock;
+pub mod concurrent;
 mod core;
 mod cq;
 mod cqe;
@@ -116,6 +120,7 @@ mod memory;
 mod mixed_cq;
 mod mixed_sq;
 mod mode;
+mod process;
 mod raw;
 mod readiness;
 mod recvmsg;

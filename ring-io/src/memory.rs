@@ -233,7 +233,7 @@ unsafe impl Send for Provided {}
 unsafe impl Sync for Provided {}
 
 /// Why there is no memory for a ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RingMemoryError {
     /// `ENOMEM`: too few huge pages are free.
@@ -262,6 +262,8 @@ impl RingMemoryError {
         }
     }
 }
+
+crate::error::debug_as_message!(RingMemoryError);
 
 impl From<RingMemoryError> for io::Error {
     fn from(error: RingMemoryError) -> Self {

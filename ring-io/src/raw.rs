@@ -37,7 +37,7 @@ const CQ_SHAPE: SetupFlags = SetupFlags::CQE32.union(SetupFlags::CQE_MIXED);
 /// Why a ring cannot be taken over, or borrowed, as the type that was asked for.
 ///
 /// It is left as it was, but for one that was handed over [by its descriptor](Ring::from_fd).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdoptError {
     /// The submission queue has entries of another kind.
@@ -88,6 +88,8 @@ impl AdoptError {
         }
     }
 }
+
+crate::error::debug_as_message!(AdoptError);
 
 impl From<AdoptError> for io::Error {
     fn from(error: AdoptError) -> Self {

@@ -180,7 +180,7 @@ impl fmt::Debug for RecvMsgOut<'_> {
 }
 
 /// The buffer is no message of a multishot `recvmsg`, or not of one with rooms of these sizes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a buffer of {length} bytes is too short for a message with {needed} bytes before its payload; parse with the msghdr's sizes"
 )]
@@ -190,6 +190,14 @@ pub struct Malformed {
     pub length: usize,
     /// How many bytes come before the payload: the header and the rooms for name and control messages.
     pub needed: usize,
+}
+
+crate::error::debug_as_message!(Malformed);
+
+impl From<Malformed> for std::io::Error {
+    fn from(error: Malformed) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, error)
+    }
 }
 
 /// One control message. See `cmsg(3)`.

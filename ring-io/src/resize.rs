@@ -16,7 +16,7 @@ use crate::ring::Ring;
 use crate::sqe::SubmissionEntry;
 
 /// Why a ring was not resized. But for the last two it is as it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResizeError {
     /// Only a ring with `DEFER_TASKRUN` can be resized.
@@ -75,6 +75,8 @@ impl ResizeError {
         }
     }
 }
+
+crate::error::debug_as_message!(ResizeError);
 
 impl From<ResizeError> for io::Error {
     fn from(error: ResizeError) -> Self {

@@ -8,6 +8,7 @@ mod rewind;
 
 use std::ffi::c_void;
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -29,9 +30,24 @@ pub use rewind::{RewindQueue, RewindRing};
 /// The queue had no room; the rejected request is handed back.
 ///
 /// Submit, so that the kernel takes what is queued, then push again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// It shows no more than that, so the request needs no `Debug`. As an [`io::Error`] it is of the kind
+/// [`ResourceBusy`](io::ErrorKind::ResourceBusy), without a number of the kernel's, and the request is gone.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("submission queue is full; submit, then push again")]
 pub struct QueueFull<T>(pub T);
+
+impl<T> fmt::Debug for QueueFull<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<T> From<QueueFull<T>> for io::Error {
+    fn from(_: QueueFull<T>) -> Self {
+        Self::new(io::ErrorKind::ResourceBusy, QueueFull(()))
+    }
+}
 
 /// Producer side of one ring's submission queue.
 ///

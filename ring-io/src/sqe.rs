@@ -341,6 +341,10 @@ impl SubmissionEntry for Sqe128 {
 /// The raw entries are, and so are the typed requests of `ring-io-ops`; a
 /// program's own request types may be. This is all that a queue knows of them.
 #[diagnostic::on_unimplemented(
+    message = "`{Self}` is no request for a ring of entries of type `{S}`",
+    label = "does not fit an entry of type `{S}`",
+    note = "a request of 128 bytes takes a ring built with `sqe128()`, or `push_wide` on one built with `sqe_mixed()`",
+    note = "a chain is not pushed but pushes itself: `chain.push(&mut queue)`",
     note = "an operation of your own is pushed as the request that `request()` and every setter make of it"
 )]
 pub trait Prepare<S> {
@@ -373,6 +377,20 @@ impl<S, P: Prepare<S> + ?Sized> Prepare<S> for &P {
 ///
 /// See [`SubmissionQueue::push_safe`](crate::SubmissionQueue::push_safe).
 ///
+/// # Why no request that reads or receives is one
+///
+/// A request that selects from a [`BufRing`](crate::BufRing) lends no memory of the caller's: the pool owns its
+/// buffers for as long as the kernel may write to them, and rather leaks than frees them early. It is not safe to
+/// push all the same:
+///
+/// - What it takes out of a file, nobody else gets. Its file is a number, which keeps nothing open: when the entry
+///   is submitted, the number may name a file of another part of the program, which may rely on having it to itself
+///   (I/O safety, see [`std::os::fd`]). Where that passes addresses to itself through a pipe, for example, they are
+///   garbage once a few bytes of them are missing. No borrow ends that late, so the caller has to vouch for the file.
+/// - Where a piece lies in a buffer that is consumed piece by piece, the pool finds by adding up. A request of a wrong
+///   kind makes the sum wrong for all others, so [`BufRing::take`](crate::BufRing::take) has its caller vouch for
+///   every request that selects from the group; nobody could, if they were pushed without a word.
+///
 /// # Safety
 ///
 /// Whatever safe code does with a value of this type, the entry that
@@ -380,9 +398,12 @@ impl<S, P: Prepare<S> + ?Sized> Prepare<S> for &P {
 ///
 /// - lets the kernel read or write no memory of the process, by whatever route: an address, a registered or
 ///   a provided buffer,
-/// - closes or replaces no descriptor and no registered slot, and
-/// - changes no file. A number that has come to name another file before the entry is submitted then does no
-///   more harm than that this file is looked at, or flushed.
+/// - closes or replaces no descriptor and no registered slot,
+/// - changes no file, and takes nothing out of one: no bytes, no connection that waits. A number that has come to
+///   name another file before the entry is submitted then does no more harm than that this file is looked at, or
+///   flushed, and
+/// - is not, as an [`Sqe`], of an operation that the kernel takes 128 bytes for
+///   (see [`MixedSqe`](crate::MixedSqe)).
 #[diagnostic::on_unimplemented(
     message = "pushing `{Self}` may be unsafe",
     note = "use `push`, and see to it that what the entry names lives as long as it has to",

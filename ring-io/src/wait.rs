@@ -207,6 +207,14 @@ pub enum WaitEnd {
 }
 
 /// The kernel cannot leave a ring's waits out of what it counts as waiting for I/O.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this kernel cannot switch how waits are accounted; Linux 6.15 or newer can")]
 pub struct IowaitSwitchUnsupported;
+
+crate::error::debug_as_message!(IowaitSwitchUnsupported);
+
+impl From<IowaitSwitchUnsupported> for std::io::Error {
+    fn from(error: IowaitSwitchUnsupported) -> Self {
+        Self::new(std::io::ErrorKind::Unsupported, error)
+    }
+}

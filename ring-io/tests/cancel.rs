@@ -21,7 +21,7 @@ const HOUR: sys::__kernel_timespec = sys::__kernel_timespec {
     tv_nsec: 0,
 };
 
-/// The kernel's own number for a call that a signal has interrupted; Linux 6.18 lets it out.
+/// The kernel's own number for a call to be made again; measured on Linux 6.18, opening a FIFO lets it out.
 const ERESTARTSYS: i32 = 512;
 
 /// Submits requests that will not end by themselves.
@@ -426,8 +426,6 @@ fn of_all_the_running_requests_are_neither_counted_nor_waited_for() {
 
 #[test]
 fn all_requests_that_run_are_told_to_stop() {
-    // The kernel's own number for a call to be made again; measured on Linux 6.18, opening a FIFO lets it out.
-    const ERESTARTSYS: i32 = 512;
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("fifo");
     let path = CString::new(path.as_os_str().as_bytes()).expect("no zero within");

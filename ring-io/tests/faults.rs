@@ -13,6 +13,7 @@ use support::skip;
 fn assert_says(error: &SetupError, errno: i32, message: &str) {
     println!("{error}");
     assert_eq!(error.to_string(), message);
+    assert_eq!(format!("{error:?}"), message, "as a `main` prints it");
     assert_eq!(error.errno().raw(), errno);
     assert_eq!(io::Error::from(error.clone()).raw_os_error(), Some(errno));
 }
@@ -115,15 +116,19 @@ fn the_limit_of_open_files_is_named() {
 
 #[test]
 fn sizes_that_are_not_possible_are_named() {
-    let says = |sq, cq| {
+    let says = |queues: &str| {
         format!(
-            "a ring of {sq} submission and {cq} completion entries is not possible (EINVAL): a submission queue holds 1 to 32768, a completion queue at least as many and at most 65536; choose sizes in these ranges, or ask for clamp"
+            "a ring of {queues} is not possible (EINVAL): a submission queue holds 1 to 32768, a completion queue at least as many and at most 65536; choose sizes in these ranges, or ask for clamp"
         )
     };
     for entries in [0, 32_769, 65_537, u32::MAX] {
         let error = Ring::new(entries).expect_err("not possible");
         assert_eq!(error, SetupError::Size { sq: entries, cq: 0 });
-        assert_says(&error, libc::EINVAL, &says(entries, 0));
+        assert_says(
+            &error,
+            libc::EINVAL,
+            &says(&format!("{entries} submission entries")),
+        );
     }
     for (sq, cq) in [(8, 0), (8, 4), (8, 65_537)] {
         let error = Ring::builder(sq)
@@ -131,7 +136,13 @@ fn sizes_that_are_not_possible_are_named() {
             .build()
             .expect_err("not possible");
         assert_eq!(error, SetupError::Size { sq, cq });
-        assert_says(&error, libc::EINVAL, &says(sq, cq));
+        assert_says(
+            &error,
+            libc::EINVAL,
+            &says(&format!(
+                "{sq} submission entries and {cq} completion entries"
+            )),
+        );
     }
     // Not even cut down.
     for builder in [

@@ -69,6 +69,7 @@ fn a_buffer_that_ends_before_the_payload_is_malformed() {
     }
     let error: Malformed = RecvMsgOut::parse(&bytes, usize::MAX, usize::MAX).expect_err("absurd");
     assert_eq!(error.needed, usize::MAX);
+    assert_eq!(io::Error::from(error).kind(), io::ErrorKind::InvalidData);
 }
 
 #[test]

@@ -359,6 +359,27 @@ fn a_full_queue_says_what_to_do() {
 }
 
 #[test]
+fn a_full_queue_is_an_error_for_requests_that_have_no_debug_and_for_io() {
+    struct Opaque;
+    let full: Box<dyn std::error::Error> = QueueFull(Opaque).into();
+    assert_eq!(format!("{full:?}"), full.to_string());
+    let error = std::io::Error::from(QueueFull(Opaque));
+    assert_eq!(error.kind(), std::io::ErrorKind::ResourceBusy);
+    assert_eq!(error.to_string(), full.to_string());
+}
+
+#[test]
+fn what_an_old_kernel_cannot_switch_is_unsupported_as_an_io_error() {
+    for error in [
+        std::io::Error::from(ring_io::EventfdSwitchUnsupported),
+        ring_io::IowaitSwitchUnsupported.into(),
+    ] {
+        assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+        assert!(error.to_string().contains("or newer can"));
+    }
+}
+
+#[test]
 fn a_cleared_entry_is_the_operation_that_does_nothing() {
     assert_eq!(u32::from(Sqe::new().opcode()), sys::IORING_OP_NOP);
     assert_eq!(Sqe::default(), Sqe::new());

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::bench::guard;
 use crate::report::{Report, Stop};
 use crate::{coverage, features, kernel, libclang, package, system, test, workspace};
 
@@ -27,6 +28,19 @@ fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
         workspace::run(&mut workspace::cargo(["xtask", "bindgen", "--check"]))
     })?;
     features::steps(report, deny_skips)?;
+    report.step(
+        "instruction counts",
+        "cargo xtask bench --instructions --check",
+        |report| match guard::check()? {
+            Some(reason) if deny_skips => bail!("instruction counts: {reason}"),
+            Some(reason) => {
+                println!("skip: instruction counts: {reason}");
+                report.tally.ignored += 1;
+                Ok(())
+            }
+            None => Ok(()),
+        },
+    )?;
     report.step("packed crates", "cargo xtask package", |_| package::run())?;
     report.step("system's liburing", "cargo xtask system", |_| system::run())
 }

@@ -19,6 +19,7 @@ mod system;
 mod tally;
 mod test;
 mod vendor;
+mod verify;
 mod workspace;
 
 use std::process::ExitCode;
@@ -82,20 +83,28 @@ enum Command {
     Package,
     /// Test the feature `system` against a library installed from vendor/.
     System,
-    /// Measure what an operation costs.
-    Bench {
-        /// Count instructions under callgrind (the only kind so far).
-        #[arg(long, required = true)]
-        instructions: bool,
-        /// The rows to measure; all unless given.
-        #[arg(value_name = "ROW")]
-        rows: Vec<String>,
-    },
+    /// Measure ring-io beside C and other libraries.
+    Bench(bench::Options),
     /// Say for each name of liburing's headers which item covers it, or why none does.
     Coverage {
         /// Print the sums only.
         #[arg(long)]
         brief: bool,
+    },
+    /// Check the shared ring's orderings and protocols: litmus tests, Spin, loom, mutations, sanitizers.
+    Verify {
+        /// Only what takes below two minutes.
+        #[arg(long, conflicts_with = "deep")]
+        quick: bool,
+        /// Explore more, however long it takes.
+        #[arg(long)]
+        deep: bool,
+        /// Fail when the committed table is stale; write nothing.
+        #[arg(long)]
+        check: bool,
+        /// The tools to run; all unless given.
+        #[arg(value_enum, value_name = "TOOL")]
+        tools: Vec<verify::Tool>,
     },
     /// Check what holds for the tracked files and no compiler sees.
     Rules,
@@ -114,8 +123,25 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test { deny_skips } => return test::run(deny_skips),
         Command::Ci { deny_skips } => return ci::run(deny_skips),
         Command::Features { deny_skips } => return features::run(deny_skips),
+        Command::Verify {
+            quick,
+            deep,
+            check,
+            tools,
+        } => {
+            let depth = match (quick, deep) {
+                (true, _) => verify::Depth::Quick,
+                (_, true) => verify::Depth::Deep,
+                _ => verify::Depth::Full,
+            };
+            return verify::run(&verify::Options {
+                depth,
+                check,
+                tools,
+            });
+        }
 
-        Command::Bench { rows, .. } => bench::instructions(&rows),
+        Command::Bench(options) => bench::run(&options),
         Command::Coverage { brief } => coverage::run(brief),
         Command::Demo { size } => demo::run(size),
         Command::Vendor { update: false } => vendor::run(),

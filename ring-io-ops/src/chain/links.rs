@@ -47,7 +47,8 @@ pub trait Append<O: Operation>: Links {
     fn append(requests: Self::Requests, next: Request<O>) -> <Self::Longer as Links>::Requests;
 }
 
-/// Links of which none lends anything to the kernel.
+/// Links of which none lends anything to the kernel, not even the time of a
+/// [`timeout`](crate::Chain::timeout), which the handle frees by what it is shown.
 pub trait SafeLinks: Links {}
 
 /// Implements [`Links`] for one length.

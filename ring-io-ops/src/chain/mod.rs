@@ -10,6 +10,7 @@ mod queue;
 mod timeout;
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use ring_io::{Sqe, SqeFlags, sys};
@@ -279,6 +280,9 @@ impl<L: Links> Chain<L> {
 
     /// Pushes the whole chain, or nothing of it, where no link lends anything to the kernel.
     ///
+    /// Not for a chain with a [timeout](Self::timeout): its handle frees the time by the completions that it is
+    /// shown, so [`push`](Self::push) asks for the right ones.
+    ///
     /// # Errors
     ///
     /// [`ChainRefused`], with the chain to try again.
@@ -349,6 +353,19 @@ impl<L: Links> ChainRefused<L> {
         match self {
             Self::Full(chain) | Self::TooLong { chain, .. } | Self::Silent { chain, .. } => chain,
         }
+    }
+}
+
+/// The chain is gone then.
+impl<L: Links> From<ChainRefused<L>> for io::Error {
+    fn from(refused: ChainRefused<L>) -> Self {
+        let kind = match refused {
+            ChainRefused::Full(_) => io::ErrorKind::ResourceBusy,
+            ChainRefused::TooLong { .. } | ChainRefused::Silent { .. } => {
+                io::ErrorKind::InvalidInput
+            }
+        };
+        Self::new(kind, refused.to_string())
     }
 }
 

@@ -52,6 +52,7 @@ impl SelectedRead {
 /// # Result
 ///
 /// A [`SelectedRead`]: bytes, and the buffer that they are in. A short read is not an error, but breaks a chain.
+/// The bytes in a buffer of a [`BufRing`](ring_io::BufRing) are lent by [`take`](ring_io::BufRing::take).
 ///
 /// # Errors
 ///

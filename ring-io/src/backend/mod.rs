@@ -35,7 +35,41 @@ mod pure;
 #[cfg(not(feature = "liburing"))]
 pub(crate) use pure::{exit, init, map, register, register_ring_fd, unregister_ring_fd};
 
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+
 use ring_io_sys as sys;
+
+use crate::errno::Errno;
+
+/// As [`init`], but the ring has an array of indices, whether or not the kernel could do without. It is left as the
+/// kernel made it, and the ring is in memory of the kernel's.
+///
+/// # Safety
+///
+/// `ring` and `params` are initialised and valid for reads and writes.
+// The model checker runs without a kernel's ring.
+#[cfg_attr(loom, allow(dead_code))]
+pub(crate) unsafe fn init_with_array(
+    entries: u32,
+    ring: *mut sys::io_uring,
+    params: *mut sys::io_uring_params,
+) -> Result<(), Errno> {
+    // The library's own setup leaves the array out where it can, so only its mapping is used.
+    //
+    // SAFETY: the parameters are valid for writes.
+    let result = unsafe { libc::syscall(libc::SYS_io_uring_setup, entries, params) };
+    if result < 0 {
+        return Err(Errno::last());
+    }
+    // Closed when the mapping fails.
+    //
+    // SAFETY: the kernel has just made this descriptor for us.
+    let fd = unsafe { OwnedFd::from_raw_fd(result as i32) };
+    // SAFETY: the parameters are the kernel's own for this ring, and both are valid for writes.
+    unsafe { map(fd.as_raw_fd(), params, ring)? };
+    let _ = fd.into_raw_fd();
+    Ok(())
+}
 
 /// The descriptor and the operation code with which to register on `ring`.
 ///

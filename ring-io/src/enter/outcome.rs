@@ -80,7 +80,7 @@ impl Submitted {
 /// [`WaitEnd::NotBegun`]: crate::WaitEnd::NotBegun
 /// [`WaitEnd::TimeOver`]: crate::WaitEnd::TimeOver
 /// [`WaitEnd::Interrupted`]: crate::WaitEnd::Interrupted
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnterError {
     /// `EAGAIN`: the kernel has no memory for another request. Reap completions, then submit again.
@@ -145,6 +145,8 @@ impl EnterError {
         }
     }
 }
+
+crate::error::debug_as_message!(EnterError);
 
 impl From<EnterError> for io::Error {
     fn from(error: EnterError) -> Self {

@@ -102,7 +102,7 @@ impl<'p> BpfFilter<'p> {
 }
 
 /// Why a filter was not registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BpfFilterError {
     /// `EMSGSIZE`: the size of what the operation shows is another than the filter's.
@@ -149,6 +149,8 @@ impl BpfFilterError {
         }
     }
 }
+
+crate::error::debug_as_message!(BpfFilterError);
 
 impl From<BpfFilterError> for io::Error {
     fn from(error: BpfFilterError) -> Self {

@@ -154,7 +154,7 @@ impl<'fd> SyncCancel<'fd> {
 }
 
 /// Why [`Registrar::cancel`] cancelled nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SyncCancelError {
     /// `ENOENT`: no request is as described. It may have ended already.
@@ -196,6 +196,8 @@ impl SyncCancelError {
         }
     }
 }
+
+crate::error::debug_as_message!(SyncCancelError);
 
 impl From<SyncCancelError> for io::Error {
     fn from(error: SyncCancelError) -> Self {

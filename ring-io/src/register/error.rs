@@ -32,7 +32,7 @@ use crate::limits::{self, Limit};
 ///
 /// [`TagOfNothing`](Self::TagOfNothing) and, where a list is longer than 32 bits can count, [`TooMany`](Self::TooMany)
 /// come before any call; [`Incomplete`](Self::Incomplete) tells how far a call came.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {
     /// `EBUSY`: something of this kind is registered already.
@@ -267,6 +267,8 @@ impl RegisterError {
         }
     }
 }
+
+crate::error::debug_as_message!(RegisterError);
 
 impl From<RegisterError> for io::Error {
     fn from(error: RegisterError) -> Self {

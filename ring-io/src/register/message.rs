@@ -54,7 +54,7 @@ impl Message {
 }
 
 /// Why a message was not sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessageError {
     /// `EBADFD`: the descriptor is not a ring's, or its ring has not been enabled yet.
@@ -97,6 +97,8 @@ impl MessageError {
         }
     }
 }
+
+crate::error::debug_as_message!(MessageError);
 
 impl From<MessageError> for io::Error {
     fn from(error: MessageError) -> Self {

@@ -105,7 +105,7 @@ pub struct QueryScq {
 }
 
 /// Why the kernel did not answer a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueryError {
     /// `EBADF` or `EINVAL`: the kernel takes no questions.
@@ -135,6 +135,8 @@ impl QueryError {
         }
     }
 }
+
+crate::error::debug_as_message!(QueryError);
 
 impl From<QueryError> for io::Error {
     fn from(error: QueryError) -> Self {

@@ -58,7 +58,10 @@ pub(super) fn items(
 
 fn file_items(text: &str, place: &str, items: &mut BTreeMap<String, String>) {
     // Tests cover nothing; ours stand at the end of a file.
-    let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
+    let text = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or(text);
     let mut pending = Vec::new();
     let mut current = place.to_owned();
     let mut in_alias = false;

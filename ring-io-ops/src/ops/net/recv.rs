@@ -23,7 +23,8 @@ use crate::target::Target;
 /// # Result
 ///
 /// A [`Received`]; its count is `0` when the peer sends no more. A short receive is
-/// not an error, and breaks a chain only with [`MsgFlags::WAITALL`].
+/// not an error, and breaks a chain only with [`MsgFlags::WAITALL`]. What came into a buffer of a
+/// [`BufRing`](ring_io::BufRing) is lent by [`take`](ring_io::BufRing::take).
 ///
 /// # Errors
 ///
@@ -146,7 +147,8 @@ impl Operation for Recv {
 /// # Result
 ///
 /// A [`MultiReceived`]: bytes, with a word on whether more follow, or the end, or that no
-/// buffer was left. None of these is an error.
+/// buffer was left. None of these is an error. Of a [`BufRing`](ring_io::BufRing),
+/// [`take`](ring_io::BufRing::take) lends the bytes themselves, as a value that gives the buffer back.
 ///
 /// # Errors
 ///
@@ -161,43 +163,32 @@ impl Operation for Recv {
 /// ```
 /// use std::io::Write as _;
 ///
-/// use ring_io_ops::ring::{Ring, Sqe, sys};
+/// use ring_io_ops::ring::{BufRing, Ring, Taken};
 /// use ring_io_ops::{MultiReceived, Operation, RecvMulti, Target};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # if !ring_io_ops::ring::capabilities()?.supports(ring_io_ops::SendZc::OPCODE) { return Ok(()) }
 /// let mut ring = Ring::new(2)?;
-/// let (mut sq, mut cq, _) = ring.split();
-/// let mut memory = [0_u8; 16];
-/// // One buffer of 16 bytes, number 5 of group 1.
-/// let mut provide = Sqe::new();
-/// provide
-///     .set_opcode(sys::IORING_OP_PROVIDE_BUFFERS as u8)
-///     .set_fd(1)
-///     .set_addr(memory.as_mut_ptr().expose_provenance() as u64)
-///     .set_len(16)
-///     .set_off(5)
-///     .set_buf_index(1);
-/// // SAFETY: `memory` outlives the waits below, and is read only when it has come back.
-/// unsafe { sq.push(provide) }?;
-/// sq.submit_and_wait(1)?;
-/// cq.pop().expect("the wait saw a completion").result()?;
+/// let (mut sq, mut cq, registrar) = ring.split();
+/// let pool = registrar.buffer_ring(BufRing::builder(1, 1, 2048))?;
 ///
 /// let (ours, mut theirs) = std::os::unix::net::UnixStream::pair()?;
-/// // SAFETY: `ours` outlives the waits below.
-/// unsafe { sq.push(RecvMulti::new(Target::of(&ours), 1)) }?;
+/// // SAFETY: `ours` outlives the waits below, and the pool owns the memory.
+/// unsafe { sq.push(RecvMulti::new(Target::of(&ours), pool.group())) }?;
 /// theirs.write_all(b"hello")?;
 /// sq.submit_and_wait(1)?;
-/// let item = RecvMulti::read(&cq.pop().expect("the wait saw a completion"))?;
-/// let MultiReceived::Received { received, more: true } = item else { panic!("{item:?}") };
-/// assert_eq!(received.buffer, Some(5));
-/// assert_eq!(&memory[..received.count], b"hello");
+/// let cqe = cq.pop().expect("the wait saw a completion");
+/// assert!(matches!(RecvMulti::read(&cqe)?, MultiReceived::Received { more: true, .. }));
+/// // SAFETY: the completion of the request above, taken for the first time.
+/// let Taken::Data(buffer) = (unsafe { pool.take(&cqe) }?) else { panic!("{cqe:?}") };
+/// assert_eq!(*buffer, *b"hello");
 ///
-/// // The only buffer is not provided again.
+/// // The only buffer goes back when it is dropped, and that is too late here.
 /// theirs.write_all(b"again")?;
-/// sq.submit_and_wait(1)?;
+/// cq.wait(1)?;
 /// let item = RecvMulti::read(&cq.pop().expect("the wait saw a completion"))?;
 /// assert_eq!(item, MultiReceived::Starved);
+/// drop(buffer);
 /// # Ok(())
 /// # }
 /// ```

@@ -60,6 +60,9 @@ fn a_link_without_a_completion_is_refused() {
     let chain = Chain::new(Nop::new()).link(Nop::new().skip_success());
     let refused = chain.push_safe(&mut ring.sq()).expect_err("it is silent");
     assert!(matches!(refused, ChainRefused::Silent { index: 1, .. }));
+    let error = std::io::Error::from(refused);
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("leave out `skip_success`"));
     assert_eq!(ring.sq().prepared(), 0);
 }
 

@@ -6,7 +6,7 @@ use crate::errno::Errno;
 use crate::register::RegisterError;
 
 /// Why [`Registrar::buffer_ring`](crate::Registrar::buffer_ring) made no pool.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BufRingError {
     /// The number of buffers is not a power of two of at most 32,768; nothing was asked of the kernel.
@@ -90,6 +90,8 @@ impl BufRingError {
     }
 }
 
+crate::error::debug_as_message!(BufRingError);
+
 impl From<BufRingError> for io::Error {
     fn from(error: BufRingError) -> Self {
         error.errno().into()
@@ -100,7 +102,7 @@ impl From<BufRingError> for io::Error {
 ///
 /// All but [`Failed`](Self::Failed) say that the completion is not one of this pool, or that it was taken
 /// before. Nothing has changed then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TakeError {
     /// The operation failed. A buffer that it had picked has gone back to the kernel.
@@ -131,6 +133,8 @@ pub enum TakeError {
         rest: u32,
     },
 }
+
+crate::error::debug_as_message!(TakeError);
 
 impl From<TakeError> for io::Error {
     fn from(error: TakeError) -> Self {

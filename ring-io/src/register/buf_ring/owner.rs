@@ -1,7 +1,7 @@
 //! The owner of a pool: registers it, frees it, and lends what is in it through guards.
 
 use std::fmt;
-use std::process;
+
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use super::raw::RawBufRing;
 use crate::cq::CompletionQueue;
 use crate::cqe::{Cqe, FixedCompletionEntry};
 use crate::mode::{AnyThread, ThreadMode};
+use crate::process::Owner;
 use crate::register::{RegisterError, Registrar};
 
 /// A pool of buffers out of which the kernel serves requests when data is there: a provided buffer ring.
@@ -52,7 +53,9 @@ use crate::register::{RegisterError, Registrar};
 /// # The memory
 ///
 /// The pool owns it. A request that is pushed may select from the pool without lending anything of the
-/// caller's: as far as the buffers go, such a push is safe, at any time and after the drop too.
+/// caller's: as far as the buffers' memory goes, such a push is right at any time and after the drop too. What is left
+/// to see to is the request's file, and on an incremental pool its kind:
+/// [`SafeToPush`](crate::SafeToPush#why-no-request-that-reads-or-receives-is-one) says why.
 ///
 /// The drop unregisters the group; whoever still selects from it gets `ENOBUFS`. A request may have picked a
 /// buffer before, though, and not have completed: the kernel has requests pick at issue that run on one of
@@ -139,7 +142,7 @@ pub struct BufRing<'r, M: ThreadMode = AnyThread> {
     group: u16,
     entries: Mapping,
     /// The process that made the pool. A child of `fork(2)` shares the ring and not the memory.
-    process: u32,
+    process: Owner,
 }
 
 // SAFETY: the memory belongs to the process, the pool's counters move along, and guards, which share them,
@@ -233,7 +236,7 @@ impl<'r, M: ThreadMode> BufRing<'r, M> {
             registrar,
             group,
             entries,
-            process: process::id(),
+            process: Owner::this(),
         })
     }
 
@@ -270,8 +273,9 @@ impl<'r, M: ThreadMode> BufRing<'r, M> {
     ///   that was taken and not given back is noticed; one that is with the kernel again is not.)
     /// - The request that it belongs to selects from [`group`](Self::group), and was submitted while this
     ///   pool was registered under it.
-    /// - On an incremental pool: completions are taken in the order in which they were reaped, and the
-    ///   request's length was zero if it was `IOSQE_ASYNC` or its file cannot be polled.
+    /// - On an incremental pool: every request that selects from the group, also one whose completion is not
+    ///   taken, had the length zero if it was `IOSQE_ASYNC` or its file cannot be polled; and the completions of
+    ///   all of them are taken, in the order in which they were reaped.
     /// - On an incremental pool of a kernel that does not set `BUF_MORE` when a file that can be polled brings zero
     ///   bytes (Linux 6.12 and later without the correction; the 6.18 that is tested has it): such a completion is
     ///   taken before another request consumes what is left of that buffer. Nothing tells it from the end
@@ -369,7 +373,7 @@ impl<'r, M: ThreadMode> BufRing<'r, M> {
 
 impl<M: ThreadMode> Drop for BufRing<'_, M> {
     fn drop(&mut self) {
-        if process::id() != self.process {
+        if !self.process.is_here() {
             return;
         }
         let quiet = self

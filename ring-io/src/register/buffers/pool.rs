@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::process;
+
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::mode::{AnyThread, ThreadMode};
+use crate::process::Owner;
 use crate::register::{RegisterError, Registrar};
 
 /// Buffers of one size that are registered with a ring and own their memory.
@@ -72,7 +73,7 @@ struct Shared<'r, M: ThreadMode> {
     count: u16,
     free: Mutex<Vec<u16>>,
     /// The process that registered the buffers. A child of `fork(2)` must leave them alone.
-    process: u32,
+    process: Owner,
 }
 
 impl<M: ThreadMode> Shared<'_, M> {
@@ -84,7 +85,7 @@ impl<M: ThreadMode> Shared<'_, M> {
 
 impl<M: ThreadMode> Drop for Shared<'_, M> {
     fn drop(&mut self) {
-        if process::id() == self.process {
+        if self.process.is_here() {
             // If somebody has unregistered them already, there is nothing to do.
             let _ = self.registrar.unregister_buffers();
         }
@@ -137,7 +138,7 @@ impl<'r, M: ThreadMode> Registrar<'r, M> {
                 count,
                 // The last is taken first.
                 free: Mutex::new((0..count).rev().collect()),
-                process: process::id(),
+                process: Owner::this(),
             }),
         })
     }

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::mem;
 use std::os::fd::AsFd;
-use std::process;
+
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::errno::Errno;
 use crate::mode::{AnyThread, ThreadMode};
+use crate::process::Owner;
 use crate::register::{FileEntry, RegisterError, Registrar};
 
 /// A ring's table of registered files, some slots of it for the program to fill and some for the kernel.
@@ -88,7 +89,7 @@ struct Shared<'r, M: ThreadMode> {
     allocated: u32,
     free: Mutex<Vec<u32>>,
     /// The process that registered the table. A child of `fork(2)` must leave it alone.
-    process: u32,
+    process: Owner,
 }
 
 impl<M: ThreadMode> Shared<'_, M> {
@@ -127,7 +128,7 @@ impl<M: ThreadMode> Shared<'_, M> {
 
 impl<M: ThreadMode> Drop for Shared<'_, M> {
     fn drop(&mut self) {
-        if process::id() == self.process {
+        if self.process.is_here() {
             // If somebody has unregistered it already, there is nothing to do.
             let _ = self.registrar.unregister_files();
         }
@@ -157,7 +158,7 @@ impl<'r, M: ThreadMode> Registrar<'r, M> {
                 allocated,
                 // The last is handed out first.
                 free: Mutex::new((0..own).rev().collect()),
-                process: process::id(),
+                process: Owner::this(),
             }),
         };
         // On failure the drop unregisters what is there.
@@ -308,7 +309,7 @@ impl<'r, M: ThreadMode> FileSlot<'r, M> {
 
 impl<M: ThreadMode> Drop for FileSlot<'_, M> {
     fn drop(&mut self) {
-        if process::id() == self.shared.process {
+        if self.shared.process.is_here() {
             // There is nobody to tell. The slot stays full, and unused, until the table goes.
             let _ = self.shared.give_back(self.index);
         }

@@ -1,0 +1,126 @@
+//! ring-io beside C and other libraries: one measurement per process.
+//!
+//! `cargo xtask bench` builds this program, starts it once per row, variant, point
+//! and round, and compares. By hand:
+//!
+//! ```text
+//! benchmarks list
+//! benchmarks run ROW POINT MILLISECONDS CPU VARIANT    nanoseconds per operation
+//! benchmarks count ROW POINT ITERATIONS VARIANT        for a tool that counts
+//! ```
+//!
+//! [`rows`] holds the comparisons, one file each; [`row`] says what a row is;
+//! [`meter`] takes the time; [`puppet`] plays the kernel for the queues alone.
+
+mod c;
+mod files;
+mod meter;
+mod puppet;
+mod random;
+mod row;
+mod rows;
+
+use std::process::ExitCode;
+
+use row::{Row, Skip, Variant};
+
+/// What a run prints, and how it ends, where this machine lacks something.
+const SKIPPED: u8 = 77;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match *arguments.as_slice() {
+        ["list"] => {
+            list();
+            Ok(())
+        }
+        ["run", row, point, budget_ms, cpu, ref variant @ ..] => {
+            let (row, variant) = find(row, &variant.join(" "));
+            if row.is_pinned {
+                meter::pin(number(cpu) as usize);
+            }
+            run(row, variant, number(point) as u32, number(budget_ms))
+        }
+        ["count", row, point, iterations, ref variant @ ..] => {
+            let (_, variant) = find(row, &variant.join(" "));
+            count(variant, number(point) as u32, number(iterations))
+        }
+        _ => {
+            eprintln!(
+                "usage: benchmarks list | run ROW POINT MILLISECONDS CPU VARIANT | count ROW POINT ITERATIONS VARIANT"
+            );
+            return ExitCode::FAILURE;
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Skip(reason)) => {
+            println!("skipped: {reason}");
+            ExitCode::from(SKIPPED)
+        }
+    }
+}
+
+fn find(row: &str, variant: &str) -> (&'static Row, &'static Variant) {
+    let row = rows::ALL
+        .iter()
+        .find(|known| known.name == row)
+        .unwrap_or_else(|| panic!("no row is called {row}"));
+    let variant = row
+        .variants
+        .iter()
+        .find(|known| known.name == variant)
+        .unwrap_or_else(|| panic!("row {} has no variant {variant}", row.name));
+    (row, variant)
+}
+
+fn number(text: &str) -> u64 {
+    text.parse()
+        .unwrap_or_else(|_| panic!("{text} is not a number"))
+}
+
+fn run(row: &Row, variant: &Variant, point: u32, budget_ms: u64) -> Result<(), Skip> {
+    let mut body = (variant.prepare)(point)?;
+    let figures = meter::measure(&mut body, row.chunk_ms, budget_ms);
+    println!("{} {}", figures.cpu_ns, figures.wall_ns);
+    Ok(())
+}
+
+fn count(variant: &Variant, point: u32, iterations: u64) -> Result<(), Skip> {
+    let mut body = (variant.prepare)(point)?;
+    println!("{}", body(iterations).operations);
+    Ok(())
+}
+
+/// Says what there is, one fact a line, the row's name first.
+fn list() {
+    let numbers = |points: &[u32]| {
+        let words: Vec<String> = points.iter().map(u32::to_string).collect();
+        words.join(" ")
+    };
+    for row in rows::ALL {
+        println!("row {} {} {}", row.name, row.measure.name(), row.axis);
+        println!("question {}", row.question);
+        if !row.note.is_empty() {
+            println!("note {}", row.note);
+        }
+        if row.grows {
+            println!("grows");
+        }
+        println!("points {}", numbers(row.points));
+        println!("counted {}", numbers(row.counted));
+        for variant in row.variants {
+            println!("variant {}", variant.name);
+        }
+        for goal in row.goals {
+            println!(
+                "goal {} {} {} {}",
+                goal.what.name(),
+                goal.point,
+                goal.at_most,
+                goal.variant
+            );
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Numbers that look random, the same ones in every variant: Marsaglia's xorshift64.
+
+pub struct Random(u64);
+
+impl Random {
+    pub fn new() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// A number below `bound`, which is a power of two.
+    #[inline(always)]
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 20) & (bound - 1)
+    }
+}

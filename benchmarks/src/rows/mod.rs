@@ -1,0 +1,27 @@
+//! The comparisons: one file each. A new row is a new file, and a line in [`ALL`].
+
+mod cp;
+mod growth;
+mod nop;
+mod queue;
+mod read;
+mod timers;
+
+use crate::row::Row;
+
+pub const ALL: &[&Row] = &[
+    &nop::PLAIN,
+    &nop::ALL_FLAGS,
+    &queue::FILL,
+    &queue::FILL_OPAQUE,
+    &queue::REAP,
+    &queue::PEEK,
+    &read::CACHED,
+    &read::DIRECT,
+    &cp::ROW,
+    &timers::ROW,
+    &growth::IN_FLIGHT,
+    &growth::DESCRIPTORS,
+    &growth::RING_SIZE,
+    &growth::THREADS,
+];

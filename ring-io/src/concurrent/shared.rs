@@ -1,0 +1,529 @@
+//! What all handles of one shared ring share: the mapped ring, with the protocol on it.
+
+use std::ptr::{self, NonNull};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
+use std::time::Duration;
+
+use ring_io_sys as sys;
+
+use super::completion::{Completion, KernelCq};
+use super::error::{RingError, is_fatal};
+use super::futex::Futex;
+use super::pool::Pool;
+use super::slots::{Mapped, SharedCompletion, SharedSubmission};
+use super::submission::{KernelSq, Published, Scan, Submission, wake_fence};
+use super::wait::{Event, Waiting};
+use crate::core::Core;
+use crate::enter::{self, EnterError};
+use crate::errno::Errno;
+use crate::sqe::SqeFlags;
+
+/// Who enters the kernel with submissions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Whichever submitter comes first, for all.
+    Submitters,
+    /// The thread that runs the owner.
+    Owned,
+    /// The kernel's own thread.
+    Polled,
+}
+
+/// What a description says beyond the kernel's setup.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Options {
+    pub(super) is_lazy: bool,
+}
+
+/// What became of a submit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// This call handed so many entries to the kernel, of all threads together. With `SQPOLL`, so many wait for the
+    /// kernel's thread, which is awake.
+    Submitted(u32),
+    /// Another thread is submitting, and hands this thread's entries over before it stops: they will be taken, and
+    /// may not have been yet.
+    Delegated,
+}
+
+/// One shared ring.
+///
+/// # Invariants
+///
+/// 1. `core` is live and has an array of indices; its entries are of types `S` and `C`. What the pointers below lead to
+///    is mapped as long as it.
+/// 2. `sqes` points at as many entries as the array has. An entry is touched by the thread that holds its index: popped
+///    from `sq`, not pushed since, or taken out of `pool`, not returned since.
+/// 3. The words of both queues are accessed through `sq` and `cq` alone, but for the kernel's flags and counters, which
+///    are only loaded.
+pub(super) struct Shared<S, C> {
+    pub(super) core: Core,
+    pub(super) mode: Mode,
+    pub(super) options: Options,
+    pub(super) sq: Submission,
+    pub(super) cq: Completion,
+    pub(super) waiting: Waiting,
+    /// Free entries that came back without a request in them.
+    pub(super) pool: Pool,
+    /// The owner sleeps on this.
+    pub(super) owner: Event,
+    /// Who waits until the kernel has taken its entries sleeps on this.
+    rounds: Event,
+    /// How many requests were entered that will complete: at least so many, while a call is on its way. Stored by the
+    /// publisher.
+    entered: AtomicU64,
+    /// Whether entries without a completion were ever pushed.
+    has_silent: AtomicU32,
+    /// The number with which the ring ended, or zero.
+    dead: AtomicI32,
+    /// One while somebody flushes an overflow.
+    flushing: AtomicU32,
+    /// One once the owner is told to stop, two once it is gone.
+    pub(super) owner_state: AtomicU32,
+    sq_tail: NonNull<u32>,
+    array: NonNull<u32>,
+    sqes: NonNull<S>,
+    cqes: Mapped<C>,
+}
+
+// SAFETY: what is shared mutably is atomic, or passes from thread to thread by the protocol (2, 3). Nothing belongs to
+// the thread that made it: flags that bind a ring to a thread cannot be asked for.
+unsafe impl<S: Send, C: Send> Send for Shared<S, C> {}
+// SAFETY: as above.
+unsafe impl<S: Send, C: Send> Sync for Shared<S, C> {}
+
+impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
+    /// # Safety
+    ///
+    /// The ring has an array of indices and entries of these types, and nobody else uses it.
+    pub(super) unsafe fn new(core: Core, mode: Mode, options: Options) -> Self {
+        // SAFETY: the ring is live, so its structure is filled; `array` exists.
+        let (sq_tail, array, sqes, first, mask) = unsafe {
+            let raw = &*core.as_ptr();
+            (
+                NonNull::new_unchecked(raw.sq.ktail),
+                NonNull::new_unchecked(raw.sq.array),
+                NonNull::new_unchecked(raw.sq.sqes.cast::<S>()),
+                NonNull::new_unchecked(raw.cq.cqes.cast::<C>()),
+                raw.cq.ring_mask,
+            )
+        };
+        let entries = core.sq_entries();
+        // SAFETY: mapped and aligned, as long as `core` lives.
+        let sq = Submission::new(unsafe { kernel_sq(&core, sq_tail, array) });
+        let cq = Completion::new(kernel_cq(&core), mask + 1);
+        Self {
+            mode,
+            options,
+            sq,
+            cq,
+            waiting: Waiting::default(),
+            pool: Pool::new(entries),
+            owner: Event::default(),
+            rounds: Event::default(),
+            entered: AtomicU64::new(0),
+            has_silent: AtomicU32::new(0),
+            dead: AtomicI32::new(0),
+            flushing: AtomicU32::new(0),
+            owner_state: AtomicU32::new(0),
+            sq_tail,
+            array,
+            sqes,
+            // SAFETY: the queue's places, mapped as long as `core` lives.
+            cqes: unsafe { Mapped::new(first, mask) },
+            core,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn kernel_sq(&self) -> KernelSq<'_> {
+        // SAFETY: mapped and aligned (1).
+        unsafe { kernel_sq(&self.core, self.sq_tail, self.array) }
+    }
+
+    #[inline(always)]
+    pub(super) fn kernel_cq(&self) -> KernelCq<'_> {
+        kernel_cq(&self.core)
+    }
+
+    /// Where the entry of this index lies.
+    #[inline(always)]
+    pub(super) fn sqe(&self, index: u32) -> NonNull<S> {
+        debug_assert!(index < self.core.sq_entries(), "no entry {index}");
+        // SAFETY: indices come from the protocol, which has one for each entry (2).
+        unsafe { self.sqes.add(index as usize) }
+    }
+
+    /// Takes free entries: at least `least` of `out`, or none; answers how many.
+    #[inline]
+    pub(super) fn pop(&self, out: &mut [u32], least: usize) -> usize {
+        let count = self.sq.pop(self.kernel_sq(), out, least);
+        if count == 0 && !self.pool.is_empty() {
+            return self
+                .pool
+                .take(out, least, |out| self.sq.pop(self.kernel_sq(), out, 1));
+        }
+        count
+    }
+
+    /// Pushes filled entries as one batch.
+    ///
+    /// The last one loses its link: it would tie a stranger's entry to this batch.
+    ///
+    /// # Safety
+    ///
+    /// - The caller holds these indices, and gives them up.
+    /// - The kernel may do what the entries ask for: see [`SubmissionQueue::push`](crate::SubmissionQueue::push).
+    #[inline]
+    pub(super) unsafe fn push(&self, indices: &[u32]) -> u64 {
+        let Some(&last) = indices.last() else {
+            return self.sq.tickets();
+        };
+        let link = SqeFlags::IO_LINK | SqeFlags::IO_HARDLINK;
+        for &index in indices {
+            // SAFETY: the caller holds the entry, which it has filled (2).
+            let sqe = unsafe { self.sqe(index).as_mut() }.sqe_mut();
+            let flags = sqe.flags();
+            if flags.contains(SqeFlags::CQE_SKIP_SUCCESS) {
+                // Relaxed: the publisher that enters this entry acquires its stamp, which comes later.
+                self.has_silent.store(1, Relaxed);
+            }
+            if index == last && flags.intersects(link) {
+                sqe.set_flags(flags - link);
+            }
+        }
+        // SAFETY: the caller vouches for it.
+        unsafe { self.sq.push(self.kernel_sq(), indices) }
+    }
+
+    /// Hands over what was pushed, or lets another thread do it. Never waits.
+    pub(super) fn submit(&self) -> Result<Outcome, RingError> {
+        self.check_alive()?;
+        match self.mode {
+            Mode::Owned => {
+                // Acquire: pairs with the owner's release when it goes.
+                if self.owner_state.load(Acquire) == OWNER_GONE {
+                    return Err(RingError::OwnerGone);
+                }
+                self.owner.notify(&Futex, 1);
+                Ok(Outcome::Delegated)
+            }
+            Mode::Submitters => self.enter_for_all(),
+            Mode::Polled => self.show_to_poller(),
+        }
+    }
+
+    /// Submits by this thread.
+    pub(super) fn enter_for_all(&self) -> Result<Outcome, RingError> {
+        let mut count = 0;
+        let mut result = Ok(());
+        let published = self.sq.publish(self.kernel_sq(), |scan| {
+            result = self.enter_with(scan, &mut count);
+            self.rounds.notify(&Futex, u32::MAX);
+        });
+        self.outcome(published, count, result)
+    }
+
+    /// One round of the publisher: enters until the kernel has everything, or refuses.
+    fn enter_with(&self, scan: Scan, count: &mut u32) -> Result<(), Errno> {
+        loop {
+            // Relaxed: only this thread's calls move it, as long as it is the publisher.
+            let head = self.core.sq_head().load(Relaxed);
+            let pending = scan.tail.wrapping_sub(head);
+            if pending == 0 {
+                return Ok(());
+            }
+            // Before the call: a completion must never be counted before its request.
+            let before = self.entered.load(Relaxed);
+            let expected = u64::from(pending - self.silent(head, pending));
+            // Release: pairs with the acquire of who waits for quiet.
+            self.entered.store(before + expected, Release);
+            // SAFETY: no argument is passed.
+            let result = unsafe { enter::enter_raw(&self.core, pending, 0, 0, ptr::null(), 0) };
+            let taken = *result.as_ref().unwrap_or(&0);
+            let left = pending - taken;
+            if left != 0 {
+                let not_entered = u64::from(left - self.silent(head.wrapping_add(taken), left));
+                // Release: as above.
+                self.entered.store(before + expected - not_entered, Release);
+            }
+            *count += taken;
+            match result {
+                // What is published is taken or refused; nothing at all means that somebody else moved the head.
+                Ok(0) => return Err(Errno::from_raw(libc::EAGAIN)),
+                Ok(_) => {}
+                Err(errno) if errno.raw() == libc::EINTR => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    /// How many of the published entries from `head` on, which is the kernel's, have no completion if they succeed.
+    /// For the publisher.
+    fn silent(&self, head: u32, count: u32) -> u32 {
+        // Relaxed: the stamps of these entries were acquired.
+        if self.has_silent.load(Relaxed) == 0 {
+            return 0;
+        }
+        let kernel = self.kernel_sq();
+        let mask = self.core.sq_entries() - 1;
+        (0..count)
+            .filter(|offset| {
+                let slot = head.wrapping_add(*offset) & mask;
+                // Relaxed: as above.
+                let index = kernel.array[slot as usize].load(Relaxed);
+                // SAFETY: published and not taken, so nobody writes to it; only this thread lets the kernel take more.
+                let sqe = unsafe { self.sqe(index).as_ref() }.sqe();
+                sqe.flags().contains(SqeFlags::CQE_SKIP_SUCCESS)
+            })
+            .count() as u32
+    }
+
+    /// Publishes for the kernel's thread, and wakes it if it sleeps.
+    fn show_to_poller(&self) -> Result<Outcome, RingError> {
+        let mut count = 0;
+        let mut result = Ok(());
+        let published = self.sq.publish(self.kernel_sq(), |scan| {
+            // Relaxed: only a number is wanted.
+            count = scan.tail.wrapping_sub(self.core.sq_head().load(Relaxed));
+            if !scan.moved {
+                return;
+            }
+            wake_fence();
+            // Relaxed: ordered by the fence.
+            if self.core.sq_flags().load(Relaxed) & sys::IORING_SQ_NEED_WAKEUP != 0 {
+                let flags = sys::IORING_ENTER_SQ_WAKEUP;
+                // SAFETY: no argument is passed.
+                let woken = unsafe { enter::enter_raw(&self.core, 0, 0, flags, ptr::null(), 0) };
+                match woken {
+                    Ok(_) => {}
+                    // The wake-up comes before everything that a signal can cut short.
+                    Err(errno) if errno.raw() == libc::EINTR => {}
+                    Err(errno) => result = Err(errno),
+                }
+            }
+        });
+        self.outcome(published, count, result)
+    }
+
+    fn outcome(
+        &self,
+        published: Published,
+        count: u32,
+        result: Result<(), Errno>,
+    ) -> Result<Outcome, RingError> {
+        match (published, result) {
+            (Published::Delegated, _) => Ok(Outcome::Delegated),
+            (Published::Done, Ok(())) => Ok(Outcome::Submitted(count)),
+            (Published::Done, Err(errno)) => Err(self.refused(errno)),
+        }
+    }
+
+    /// What the caller is told of a refusal; one that is for good is kept.
+    #[cold]
+    pub(super) fn refused(&self, errno: Errno) -> RingError {
+        if !is_fatal(errno) {
+            return RingError::Enter(EnterError::from_errno(errno));
+        }
+        // Release: pairs with the acquire of `check_alive`. The first reason is kept.
+        let _ = self.dead.compare_exchange(0, errno.raw(), Release, Relaxed);
+        self.waiting.wake_all(&Futex);
+        self.rounds.notify(&Futex, u32::MAX);
+        self.owner.notify(&Futex, u32::MAX);
+        RingError::Dead(EnterError::from_errno(errno))
+    }
+
+    #[inline]
+    pub(super) fn check_alive(&self) -> Result<(), RingError> {
+        // Acquire: pairs with the release of `refused`.
+        match self.dead.load(Acquire) {
+            0 => Ok(()),
+            errno => Err(RingError::Dead(EnterError::from_errno(Errno::from_raw(
+                errno,
+            )))),
+        }
+    }
+
+    /// Submits until the kernel has taken everything before `position`.
+    pub(super) fn wait_until_taken(
+        &self,
+        position: u64,
+        submit: impl Fn() -> Result<Outcome, RingError>,
+    ) -> Result<(), RingError> {
+        /// How long to wait for what announces itself to nobody: a push in progress, the kernel's thread.
+        const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+        loop {
+            if self.sq.is_taken(self.kernel_sq(), position) {
+                return Ok(());
+            }
+            submit()?;
+            let key = self.rounds.prepare();
+            if !self.sq.is_taken(self.kernel_sq(), position) {
+                self.rounds.park(&Futex, key, Some(LOOK_AGAIN));
+            }
+            self.rounds.leave();
+        }
+    }
+
+    /// Takes completions that are there; answers how many.
+    #[inline]
+    pub(super) fn claim(&self, out: &mut [C]) -> usize {
+        let count = self.cq.claim(self.kernel_cq(), &self.cqes, out);
+        if count != 0 {
+            if self.options.is_lazy {
+                self.cq.release_lazily(self.kernel_cq());
+            } else {
+                self.cq.release(self.kernel_cq());
+            }
+        }
+        count
+    }
+
+    /// The same; where there are none, looks whether the kernel keeps some outside of the queue.
+    #[inline]
+    pub(super) fn reap(&self, out: &mut [C]) -> Result<usize, RingError> {
+        let count = self.claim(out);
+        if count != 0 || out.is_empty() {
+            return Ok(count);
+        }
+        if self.options.is_lazy {
+            self.cq.release(self.kernel_cq());
+        }
+        if !self.has_overflow() {
+            return Ok(0);
+        }
+        self.flush()?;
+        Ok(self.claim(out))
+    }
+
+    /// Whether the kernel keeps completions outside of the full queue.
+    #[inline]
+    pub(super) fn has_overflow(&self) -> bool {
+        // Relaxed: a bit that comes late is seen by the next look.
+        self.core.sq_flags().load(Relaxed) & sys::IORING_SQ_CQ_OVERFLOW != 0
+    }
+
+    /// Makes the kernel move them into the queue. Where another thread is at it, returns at once.
+    #[cold]
+    pub(super) fn flush(&self) -> Result<(), RingError> {
+        // Acquire: pairs with the release below. Relaxed: who does not flush has nothing to see.
+        if self
+            .flushing
+            .compare_exchange(0, 1, Acquire, Relaxed)
+            .is_err()
+        {
+            return Ok(());
+        }
+        self.cq.release(self.kernel_cq());
+        let flags = sys::IORING_ENTER_GETEVENTS;
+        // SAFETY: no argument is passed.
+        let result = unsafe { enter::enter_raw(&self.core, 0, 0, flags, ptr::null(), 0) };
+        // Release: pairs with the acquire above.
+        self.flushing.store(0, Release);
+        match result {
+            Ok(_) => Ok(()),
+            Err(errno) if errno.raw() == libc::EINTR => Ok(()),
+            Err(errno) => Err(self.refused(errno)),
+        }
+    }
+
+    /// Sleeps in the kernel until a completion is there, or for `at_most`; may return early.
+    pub(super) fn sleep_in_kernel(&self, at_most: Option<Duration>) -> Result<(), RingError> {
+        // The kernel counts from its own head.
+        self.cq.release(self.kernel_cq());
+        let time = at_most
+            .map(|time| time.min(LONGEST))
+            .map(|time| sys::__kernel_timespec {
+                tv_sec: time.as_secs() as i64,
+                tv_nsec: i64::from(time.subsec_nanos()),
+            });
+        let argument = sys::io_uring_getevents_arg {
+            sigmask: 0,
+            sigmask_sz: 0,
+            min_wait_usec: 0,
+            ts: time.as_ref().map_or(0, |time| ptr::from_ref(time) as u64),
+        };
+        let flags = sys::IORING_ENTER_GETEVENTS | sys::IORING_ENTER_EXT_ARG;
+        // SAFETY: the argument and the time outlive the call.
+        let result = unsafe {
+            enter::enter_raw(
+                &self.core,
+                0,
+                1,
+                flags,
+                ptr::from_ref(&argument).cast(),
+                size_of_val(&argument),
+            )
+        };
+        match result {
+            Ok(_) => Ok(()),
+            Err(errno) if matches!(errno.raw(), libc::EINTR | libc::ETIME) => Ok(()),
+            Err(errno) => Err(self.refused(errno)),
+        }
+    }
+
+    /// Whether every request that was entered, and that will complete, has.
+    pub(super) fn is_quiet(&self) -> bool {
+        // In this order: what ends between the two loads makes the first too small, so the answer is no.
+        let ended = self.cq.ended(self.kernel_cq(), &self.cqes);
+        // Acquire: pairs with the publisher's release; keeps the order, too.
+        ended >= self.entered.load(Acquire)
+    }
+
+    /// Returns once every request that was entered has completed, or the ring has ended.
+    pub(super) fn wait_for_quiet(&self) {
+        let mut pause = Duration::from_micros(50);
+        while self.check_alive().is_ok() && !self.is_quiet() {
+            if self.has_overflow() && self.flush().is_err() {
+                return;
+            }
+            // Nobody announces the last completion to anybody, and this is the end of a thread.
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(5));
+        }
+    }
+
+    /// Changes what the owner is to do.
+    pub(super) fn tell_owner(&self, state: u32) {
+        // AcqRel: pairs with the acquire of who looks at it. The state only grows.
+        self.owner_state.fetch_max(state, AcqRel);
+        self.owner.notify(&Futex, u32::MAX);
+        self.rounds.notify(&Futex, u32::MAX);
+    }
+}
+
+/// The longest sleep that the kernel is asked for; it leaves it room to add the present time.
+const LONGEST: Duration = Duration::from_secs(1 << 31);
+
+/// The owner is told to stop.
+pub(super) const OWNER_STOPS: u32 = 1;
+/// Nobody submits any more.
+pub(super) const OWNER_GONE: u32 = 2;
+
+/// # Safety
+///
+/// Both point into the ring's memory: at its tail, and at its array of indices.
+#[inline(always)]
+unsafe fn kernel_sq(core: &Core, tail: NonNull<u32>, array: NonNull<u32>) -> KernelSq<'_> {
+    // SAFETY: mapped, aligned, and accessed atomically by this side, as long as `core` lives.
+    unsafe {
+        KernelSq {
+            head: core.sq_head(),
+            tail: AtomicU32::from_ptr(tail.as_ptr()),
+            array: std::slice::from_raw_parts(
+                array.as_ptr().cast::<AtomicU32>(),
+                core.sq_entries() as usize,
+            ),
+        }
+    }
+}
+
+#[inline(always)]
+fn kernel_cq(core: &Core) -> KernelCq<'_> {
+    KernelCq {
+        head: core.cq_head(),
+        tail: core.cq_tail(),
+    }
+}

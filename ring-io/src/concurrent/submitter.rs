@@ -1,0 +1,334 @@
+//! One thread's way into a shared ring: free entries, pushes, submits.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use super::entry::{Batch, SqeGuard};
+use super::error::RingError;
+use super::ring::Ring;
+use super::shared::{Mode, Outcome, Shared};
+use super::slots::{SharedCompletion, SharedSubmission};
+use crate::cqe::Cqe;
+use crate::sq::QueueFull;
+use crate::sqe::{Prepare, SafeToPush, Sqe};
+
+/// The most entries that a thread keeps.
+const CACHE_MAX: usize = 64;
+
+/// One thread's way to push and submit; made by [`Ring::submitter`].
+///
+/// A request belongs to the thread that entered the kernel with it, and **is cancelled when that thread ends**,
+/// whichever thread pushed it. What this handle does about it depends on how the ring was built:
+///
+/// | ring | who enters | when the handle is dropped |
+/// | --- | --- | --- |
+/// | [`build`](super::Builder::build) | a thread with a submitter, for all | if it ever entered: blocks until every request that was entered has completed |
+/// | [`build_owned`](super::Builder::build_owned) | the thread that runs the [`Owner`](super::Owner) | goes at once |
+/// | with [`sqpoll`](super::Builder::sqpoll) | the kernel's thread | goes at once |
+///
+/// Take the first where threads live as long as the ring is busy, such as a pool of workers; the second where threads
+/// come and go, or where requests never end (multishot accepts and receives would block the first for ever); the
+/// third where a processor can be spared for it.
+///
+/// # Blocking drop
+///
+/// Completions do not tell who entered, so what is waited for is that the whole ring comes to rest: where other
+/// threads go on submitting, that may take as long as they do. Requests are counted by their last completions, so **some thread has to go on reaping** if completions overflow the
+/// queue. Not counted, and so not waited for, are requests with
+/// [`CQE_SKIP_SUCCESS`](crate::SqeFlags::CQE_SKIP_SUCCESS); where such a request fails, and where another ring sends
+/// this one a message, one completion too many is counted, and the wait may end one request early.
+/// [`leave`](Self::leave) does not wait at all.
+pub struct Submitter<S: SharedSubmission = Sqe, C: SharedCompletion = Cqe> {
+    ring: Ring<S, C>,
+    /// Free entries of this thread.
+    cache: RefCell<Vec<u32>>,
+    cache_size: usize,
+    /// Room for the indices of a batch.
+    spare: RefCell<Vec<u32>>,
+    /// Everything this thread pushed lies before this position.
+    pushed: Cell<u64>,
+    /// Everything this thread pushed before this position was submitted.
+    submitted: Cell<u64>,
+    /// Whether this thread entered the kernel with requests.
+    has_entered: Cell<bool>,
+    /// Whether it goes without waiting.
+    leaves: Cell<bool>,
+    // The kernel knows who entered.
+    _thread: PhantomData<*const ()>,
+}
+
+impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
+    pub(super) fn new(ring: &Ring<S, C>, cache_size: u32) -> Self {
+        let cache_size = (cache_size as usize).min(CACHE_MAX);
+        Self {
+            ring: ring.clone(),
+            cache: RefCell::new(Vec::with_capacity(cache_size)),
+            cache_size,
+            spare: RefCell::new(Vec::new()),
+            pushed: Cell::new(0),
+            submitted: Cell::new(0),
+            has_entered: Cell::new(false),
+            leaves: Cell::new(false),
+            _thread: PhantomData,
+        }
+    }
+
+    /// The ring.
+    pub fn ring(&self) -> &Ring<S, C> {
+        &self.ring
+    }
+
+    #[inline(always)]
+    pub(super) fn shared(&self) -> &Shared<S, C> {
+        &self.ring.shared
+    }
+
+    /// Takes a free entry, to be filled now or later. `None` when all are with the kernel, or with threads.
+    ///
+    /// Lock-free. It may be held as long as it has to be: that takes one entry away from the others and delays nobody.
+    #[doc(alias = "io_uring_get_sqe")]
+    #[inline]
+    pub fn pop_sqe(&self) -> Option<SqeGuard<'_, S, C>> {
+        // SAFETY: the index is free, and the guard's own from now on.
+        self.pop_index()
+            .map(|index| unsafe { SqeGuard::new(self, index) })
+    }
+
+    #[inline]
+    fn pop_index(&self) -> Option<u32> {
+        if self.cache_size == 0 {
+            let mut index = [0];
+            return (self.shared().pop(&mut index, 1) == 1).then_some(index[0]);
+        }
+        let mut cache = self.cache.borrow_mut();
+        if cache.is_empty() {
+            let mut indices = [0; CACHE_MAX];
+            let count = self.shared().pop(&mut indices[..self.cache_size], 1);
+            cache.extend_from_slice(&indices[..count]);
+        }
+        cache.pop()
+    }
+
+    /// Takes `count` free entries for one batch, or none.
+    ///
+    /// Lock-free, as [`pop_sqe`](Self::pop_sqe).
+    pub fn pop_batch(&self, count: u32) -> Option<Batch<'_, S, C>> {
+        let count = count as usize;
+        let mut indices = self.spare.take();
+        indices.clear();
+        indices.resize(count, 0);
+        if count != 0 && self.shared().pop(&mut indices, count) != count {
+            self.spare.replace(indices);
+            return None;
+        }
+        // SAFETY: the indices are free, and the batch's own from now on.
+        Some(unsafe { Batch::new(self, indices) })
+    }
+
+    /// Pushes one request: no thread has to be waited for, and the kernel is not entered. It becomes visible to the
+    /// kernel with a submit, of this thread or another.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueFull`] with the request, when no entry is free: submit or reap, then try again.
+    ///
+    /// # Safety
+    ///
+    /// As [`SubmissionQueue::push`](crate::SubmissionQueue::push). Where another thread submits, the request is taken
+    /// later than [`submit`](Self::submit) returns: also what the kernel reads at submission only has to stay valid until the
+    /// completion, or until [`submit_consumed`](Self::submit_consumed) returns.
+    #[inline]
+    pub unsafe fn push<P: Prepare<S>>(&self, request: P) -> Result<(), QueueFull<P>> {
+        match self.pop_sqe() {
+            // SAFETY: the caller vouches for the request.
+            Some(slot) => unsafe { slot.push(request) },
+            None => return Err(QueueFull(request)),
+        }
+        Ok(())
+    }
+
+    /// Pushes one request that lends nothing to the kernel.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    #[inline]
+    pub fn push_safe<P: Prepare<S> + SafeToPush>(&self, request: P) -> Result<(), QueueFull<P>> {
+        // SAFETY: as `SafeToPush` promises.
+        unsafe { self.push(request) }
+    }
+
+    /// Pushes an entry that asks for nothing and completes with `user_data`.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueFull`] when no entry is free.
+    #[doc(alias = "io_uring_prep_nop")]
+    #[inline]
+    pub fn push_nop(&self, user_data: u64) -> Result<(), QueueFull<()>> {
+        let mut sqe = Sqe::new();
+        sqe.set_user_data(user_data);
+        // SAFETY: the kernel reads a cleared entry as "do nothing".
+        unsafe { self.push(sqe) }.map_err(|_| QueueFull(()))
+    }
+
+    /// Pushes `count` requests as one batch, or none: contiguous, in order, and taken by the kernel in one call, so that
+    /// a chain of linked entries is not cut. `request(i)` makes the one of place `i`.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueFull`] when fewer are free; `request` is not called then.
+    ///
+    /// # Panics
+    ///
+    /// When `request` does; nothing is pushed then.
+    ///
+    /// # Safety
+    ///
+    /// As [`push`](Self::push), for each.
+    pub unsafe fn push_batch<P: Prepare<S>>(
+        &self,
+        count: u32,
+        mut request: impl FnMut(u32) -> P,
+    ) -> Result<(), QueueFull<()>> {
+        let mut batch = self.pop_batch(count).ok_or(QueueFull(()))?;
+        for place in 0..count {
+            // SAFETY: the caller vouches for each request.
+            let filled = unsafe { batch.fill(request(place)) };
+            debug_assert!(filled.is_ok(), "a batch is as long as it was asked for");
+        }
+        batch.push();
+        Ok(())
+    }
+
+    /// Hands everything that was pushed to the kernel, of all threads, and never waits for one of them: where another
+    /// thread is submitting, it hands this thread's entries over too, and this returns at once.
+    ///
+    /// Every thread that pushes has to submit after, or drop its submitter. A batch whose push is under way on another
+    /// thread holds back those behind it until that thread submits, or anybody does once more.
+    ///
+    /// The thread that submits stays in this call as long as others go on asking meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError`]. After [`EnterError::Again`](crate::EnterError::Again) or
+    /// [`Busy`](crate::EnterError::Busy) **this thread owes a submit for all**: entries of other threads, who were told
+    /// `Delegated`, may be left in the queue.
+    #[doc(alias = "io_uring_submit")]
+    #[inline]
+    pub fn submit(&self) -> Result<Outcome, RingError> {
+        let outcome = self.shared().submit();
+        self.note(&outcome);
+        outcome
+    }
+
+    /// Submits, and waits until the kernel has taken everything that this thread has pushed. What it reads at submission
+    /// only may be used anew then.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub fn submit_consumed(&self) -> Result<(), RingError> {
+        self.shared()
+            .wait_until_taken(self.pushed.get(), || self.submit())
+    }
+
+    /// [`Ring::wait`] for a thread that also submits: as long as something is left in the queue, it tries again to
+    /// submit it, whoever pushed it. So it does not depend on another thread to have its requests submitted.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError`], but not `Again` and `Busy` of a submit, which is tried again every millisecond.
+    pub fn wait(&self, out: &mut [C], timeout: Option<Duration>) -> Result<usize, RingError> {
+        /// After which time to look whether what was left to another thread has been submitted.
+        const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+        let shared = self.shared();
+        self.ring.wait_after(out, timeout, || {
+            if !shared.sq.has_pending(shared.kernel_sq()) {
+                return Ok(None);
+            }
+            match self.submit() {
+                Ok(_) | Err(RingError::Enter(_)) => {}
+                Err(error) => return Err(error),
+            }
+            // With `SQPOLL` what is published waits for a thread that is awake.
+            let is_left =
+                shared.mode == Mode::Submitters && shared.sq.has_pending(shared.kernel_sq());
+            Ok(is_left.then_some(LOOK_AGAIN))
+        })
+    }
+
+    /// Lets go of the ring without waiting for anything: what this thread has entered and has not completed **is
+    /// cancelled when the thread ends**, also if other threads pushed it.
+    pub fn leave(self) {
+        self.leaves.set(true);
+    }
+
+    fn note(&self, outcome: &Result<Outcome, RingError>) {
+        match outcome {
+            Ok(Outcome::Delegated) => self.submitted.set(self.pushed.get()),
+            Ok(Outcome::Submitted(count)) => {
+                self.submitted.set(self.pushed.get());
+                if *count != 0 {
+                    self.has_entered.set(true);
+                }
+            }
+            // Some may have been taken before the rest was refused.
+            Err(_) => self.has_entered.set(true),
+        }
+    }
+
+    /// Notes that a push of this thread ended at `position`.
+    #[inline]
+    pub(super) fn note_push(&self, position: u64) {
+        self.pushed.set(position);
+    }
+
+    /// Takes an entry back that was not filled.
+    pub(super) fn give_back(&self, indices: &[u32]) {
+        if indices.is_empty() {
+            return;
+        }
+        if let (&[index], Ok(mut cache)) = (indices, self.cache.try_borrow_mut())
+            && cache.len() < self.cache_size
+        {
+            cache.push(index);
+            return;
+        }
+        self.shared().pool.put(indices);
+    }
+
+    /// Takes a batch's room back.
+    pub(super) fn give_room_back(&self, room: Vec<u32>) {
+        self.spare.replace(room);
+    }
+}
+
+impl<S: SharedSubmission, C: SharedCompletion> Drop for Submitter<S, C> {
+    fn drop(&mut self) {
+        let kept = self.cache.take();
+        if !kept.is_empty() {
+            self.shared().pool.put(&kept);
+        }
+        if self.submitted.get() != self.pushed.get() {
+            // Nobody is there to be told; the next submit of any thread takes what is refused now.
+            let _ = self.submit();
+        }
+        let owns = self.shared().mode == Mode::Submitters && self.has_entered.get();
+        if owns && !self.leaves.get() {
+            self.shared().wait_for_quiet();
+        }
+    }
+}
+
+impl<S: SharedSubmission, C: SharedCompletion> fmt::Debug for Submitter<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Submitter")
+            .field("ring", &self.ring)
+            .field("cache_size", &self.cache_size)
+            .finish_non_exhaustive()
+    }
+}

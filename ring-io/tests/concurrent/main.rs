@@ -1,0 +1,12 @@
+//! The shared ring on the real kernel.
+#![cfg(not(loom))]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod handles;
+mod lifetime;
+mod nops;
+mod pipes;
+mod refusals;
+mod waits;

@@ -1,0 +1,140 @@
+//! Writes `docs/benchmarks.md` and its plots.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use super::compare::Effort;
+use super::machine;
+use super::outcome::Outcome;
+use super::table::{self, Table};
+use crate::workspace;
+
+/// Whether this xtask was built with the crate that plots.
+pub(crate) const CAN_PLOT: bool = cfg!(feature = "plots");
+
+/// Starts xtask once more, with the plots compiled in: nobody else pays for them.
+pub(crate) fn start_with_plots() -> Result<()> {
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .current_dir(workspace::root())
+        .args(["run", "--quiet", "--package", "xtask"])
+        .args(["--features", "plots", "--"])
+        .args(std::env::args_os().skip(1));
+    let status = command.status().context("cannot start cargo")?;
+    // The inner run has said what is wrong.
+    if !status.success() {
+        std::process::exit(status.code().unwrap_or(1));
+    }
+    Ok(())
+}
+
+/// Writes the page for these rows.
+pub(crate) fn write(outcomes: &[Outcome], effort: &Effort) -> Result<()> {
+    let docs = workspace::root().join("docs");
+    let plots = docs.join("benchmarks");
+    // A row that is gone must not leave its plot behind.
+    if plots.exists() {
+        fs::remove_dir_all(&plots).context("cannot remove the old plots")?;
+    }
+    fs::create_dir_all(&plots).with_context(|| format!("cannot make {}", plots.display()))?;
+    #[cfg(feature = "plots")]
+    for outcome in outcomes.iter().filter(|outcome| !outcome.ratios.is_empty()) {
+        let file = plots.join(format!("{}.svg", outcome.row.name));
+        super::plot::ratios(outcome, &file)?;
+    }
+    let page = page(outcomes, effort)?;
+    let path = docs.join("benchmarks.md");
+    fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("\ndocs/benchmarks.md is written");
+    Ok(())
+}
+
+fn page(outcomes: &[Outcome], effort: &Effort) -> Result<String> {
+    let mut text = String::from(
+        "# ring-io beside C and other libraries\n\n\
+         Written by `cargo xtask bench --report`; what is measured stands in `benchmarks/`.\n\n\
+         Times are ratios, taken in one run: in every round each contestant runs once, and a ratio is \
+         taken within the round. The line `again (A/A)` is the first contestant once more: how far it is \
+         from 1 is the noise. Instructions are counted under callgrind and do not depend on the machine's \
+         load; a system call counts as one. `(pure)` is ring-io over its backend without C.\n\n",
+    );
+    text.push_str("| | |\n| --- | --- |\n");
+    for (name, value) in machine::facts()? {
+        let _ = writeln!(text, "| {name} | {value} |");
+    }
+    let _ = writeln!(text, "| rounds | {} |\n", effort.rounds);
+
+    let missed: Vec<(&str, String)> = outcomes
+        .iter()
+        .flat_map(|outcome| {
+            let lines = [true, false]
+                .into_iter()
+                .flat_map(|is_ratio| table::goals(outcome, is_ratio));
+            lines
+                .filter(|(_, is_reached)| !is_reached)
+                .map(|(line, _)| (outcome.row.name.as_str(), line))
+        })
+        .collect();
+    text.push_str("## Goals that are missed\n\n");
+    if missed.is_empty() {
+        text.push_str("None.\n");
+    }
+    for (row, line) in missed {
+        let _ = writeln!(text, "- [{row}](#{row}): {line}");
+    }
+    for outcome in outcomes {
+        section(&mut text, outcome);
+    }
+    Ok(text)
+}
+
+fn section(text: &mut String, outcome: &Outcome) {
+    let row = &outcome.row;
+    let _ = writeln!(text, "\n## {}\n\n{}", row.name, row.question);
+    if !outcome.ratios.is_empty() {
+        let _ = writeln!(text, "\n{}:\n", capitalised(table::unit(row.measure)));
+        markdown(text, &row.axis, &table::ratios(outcome));
+        if let Some(growth) = table::growth(outcome) {
+            let _ = writeln!(text, "\n{}:\n", capitalised(table::GROWTH));
+            markdown(text, &row.axis, &growth);
+        }
+        let _ = writeln!(text, "\n![{}](benchmarks/{}.svg)", row.question, row.name);
+    }
+    if !outcome.instructions.is_empty() {
+        text.push_str("\nInstructions per operation:\n\n");
+        markdown(text, &row.axis, &table::instructions(outcome));
+    }
+    let goals: Vec<String> = [true, false]
+        .into_iter()
+        .flat_map(|is_ratio| table::goals(outcome, is_ratio))
+        .map(|(line, _)| format!("- {line}"))
+        .collect();
+    if !goals.is_empty() {
+        let _ = writeln!(text, "\n{}", goals.join("\n"));
+    }
+    if !row.note.is_empty() {
+        let _ = writeln!(text, "\n{}", row.note);
+    }
+    for (label, reason) in &outcome.skips {
+        let _ = writeln!(text, "\n{label} was not measured: {reason}.");
+    }
+}
+
+fn markdown(text: &mut String, axis: &str, table: &Table) {
+    let points: Vec<String> = table.points.iter().map(u32::to_string).collect();
+    let _ = writeln!(text, "| {axis} | {} |", points.join(" | "));
+    let _ = writeln!(text, "| --- |{}", " ---: |".repeat(points.len()));
+    for (label, cells) in &table.lines {
+        let _ = writeln!(text, "| {label} | {} |", cells.join(" | "));
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}

@@ -1,0 +1,157 @@
+//! `cargo xtask verify`: the shared ring's memory orderings and waiting protocols, checked by several tools.
+//!
+//! No tool sees everything: loom runs the code but shows no load buffering, litmus
+//! tests show it but are written by hand, Spin explores protocols but knows no
+//! weak memory, the sanitizers run real threads but see only what happens. So
+//! each ordering has a name, each is weakened in turn, and a weakening that no
+//! tool notices needs a written argument why it changes nothing.
+
+mod harmless;
+mod litmus;
+mod loom;
+mod process;
+mod sanitizers;
+mod sites;
+mod spin;
+mod table;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail, ensure};
+
+use crate::report::{Report, Stop};
+
+/// How much is explored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Depth {
+    /// Below two minutes: known witnesses are asked again, nothing is searched for.
+    Quick,
+    /// Below ten minutes on two cores.
+    Full,
+    /// As long as it takes.
+    Deep,
+}
+
+/// One of the tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Tool {
+    /// Outcomes that the memory model must forbid.
+    Litmus,
+    /// Waiting and handing over, state by state.
+    Spin,
+    /// The protocol's code in every order of steps.
+    Loom,
+    /// Each ordering weakened, and the table of what notices.
+    Table,
+    /// Real threads under the thread sanitizer, with orderings that it must miss.
+    Tsan,
+    /// Real rings under the address sanitizer.
+    Asan,
+}
+
+impl Tool {
+    const ALL: [Self; 6] = [
+        Self::Litmus,
+        Self::Spin,
+        Self::Loom,
+        Self::Table,
+        Self::Tsan,
+        Self::Asan,
+    ];
+}
+
+/// What is asked for on the command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) depth: Depth,
+    /// Compare the table with the committed one and write nothing.
+    pub(crate) check: bool,
+    /// All that belong to the depth unless given.
+    pub(crate) tools: Vec<Tool>,
+}
+
+/// What one tool has to say.
+#[derive(Debug, Default)]
+struct Part {
+    held: u64,
+    failures: Vec<String>,
+    skips: Vec<String>,
+}
+
+impl Part {
+    /// A tool that is not there, and the line that installs it.
+    fn skipped(name: &str, reason: &str) -> Self {
+        Self {
+            skips: vec![format!("skip: {name}: {reason}")],
+            ..Self::default()
+        }
+    }
+
+    /// One more check.
+    fn count<T>(&mut self, outcome: Result<T>) {
+        match outcome {
+            Ok(_) => self.held += 1,
+            Err(cause) => self.failures.push(format!("{cause:#}")),
+        }
+    }
+}
+
+/// Runs the tools one after the other, all of them also when one has failed.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let sites = sites::read()?;
+    let deny_skips = std::env::var_os("RING_IO_DENY_SKIPS").is_some_and(|value| value == "1");
+    Ok(Report::of(|report| {
+        let mut outcome = Ok(());
+        for tool in chosen(options) {
+            outcome = step(report, tool, options, &sites, deny_skips).and(outcome);
+        }
+        outcome
+    }))
+}
+
+fn chosen(options: &Options) -> impl Iterator<Item = Tool> + '_ {
+    let belongs = |tool: &Tool| {
+        if options.tools.is_empty() {
+            // Instrumented builds alone take longer than the quick part may.
+            options.depth > Depth::Quick || !matches!(tool, Tool::Tsan | Tool::Asan)
+        } else {
+            options.tools.contains(tool)
+        }
+    };
+    Tool::ALL.into_iter().filter(belongs)
+}
+
+fn step(
+    report: &mut Report,
+    tool: Tool,
+    options: &Options,
+    sites: &[sites::Site],
+    deny_skips: bool,
+) -> Result<(), Stop> {
+    let name = format!("{tool:?}").to_lowercase();
+    report.step(&name, format!("cargo xtask verify {name}"), |report| {
+        let part = match tool {
+            Tool::Litmus => litmus::run(sites),
+            Tool::Spin => spin::run(options.depth),
+            Tool::Loom => loom::Suite::build()?.run(options.depth),
+            Tool::Table => table::run(sites, options),
+            Tool::Tsan => sanitizers::threads(),
+            Tool::Asan => sanitizers::addresses(),
+        }?;
+        for line in part.failures.iter().chain(&part.skips) {
+            println!("{line}");
+        }
+        let (failed, skipped) = (part.failures.len() as u64, part.skips.len() as u64);
+        println!("{} hold, {failed} fail, {skipped} skipped", part.held);
+        // The report takes skips off the passed ones, as of tests that skip themselves.
+        report.tally.passed += part.held + skipped;
+        report.tally.failed += failed;
+        report.failures.extend(part.failures);
+        report.skips.extend(part.skips);
+        ensure!(failed == 0, "{failed} of its checks failed");
+        if deny_skips && skipped > 0 {
+            bail!("skips are denied, and {skipped} checks could not run");
+        }
+        Ok(())
+    })
+}
