@@ -4,8 +4,6 @@ mod guests;
 mod life;
 mod operations;
 mod pressure;
-#[path = "../../../ring-io/tests/support/skip.rs"]
-mod skip;
 mod wakes;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

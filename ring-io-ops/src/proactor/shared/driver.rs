@@ -4,7 +4,7 @@
 //! drop, are collected and dealt with in [`settle`](Driver::settle), each guarded against the panic of another.
 
 use std::collections::VecDeque;
-use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -64,6 +64,11 @@ pub(super) trait Flight: Message {
     /// Its entry, which lends nothing that does not live until the terminal completion.
     fn entry(&self) -> Sqe;
 
+    /// The descriptor in the entry, if the kernel looks it up later than when it takes the entry.
+    fn late_fd(&self) -> Option<RawFd> {
+        None
+    }
+
     /// A completion came, or will not come.
     ///
     /// # Safety
@@ -103,6 +108,10 @@ pub(super) struct Driver {
     port: Port,
     table: Table,
     pending: VecDeque<Pending>,
+    /// Entries in flight whose descriptor the kernel may look up yet, and some that are over.
+    late: Vec<(u64, RawFd)>,
+    /// Descriptors that wait for such entries before they are closed.
+    held: Vec<OwnedFd>,
     /// Entries of the driver's own that were pushed and have not completed, at most [`RESERVE`].
     reserved: u32,
     pipe: Option<BellPipe>,
@@ -141,6 +150,8 @@ impl Driver {
             table: Table::with_capacity(in_flight as usize),
             port,
             pending: VecDeque::new(),
+            late: Vec::new(),
+            held: Vec::new(),
             reserved: 0,
             pipe,
             batching,
@@ -259,6 +270,9 @@ impl Driver {
     // Pushing.
 
     fn push_pending(&mut self) {
+        if !self.held.is_empty() {
+            self.release_held();
+        }
         while let Some(pending) = self.pending.pop_front() {
             if let Err(pending) = self.push(pending) {
                 self.pending.push_front(pending);
@@ -275,9 +289,34 @@ impl Driver {
         }
     }
 
+    /// Closes what nothing names any more.
+    #[cold]
+    fn release_held(&mut self) {
+        self.forget_late();
+        for fd in std::mem::take(&mut self.held) {
+            self.close(fd);
+        }
+    }
+
+    /// Whether an entry that is in flight names the descriptor, and may look it up yet.
+    fn is_late(&mut self, fd: &OwnedFd) -> bool {
+        self.forget_late();
+        self.late.iter().any(|(_, late)| *late == fd.as_raw_fd())
+    }
+
+    /// Forgets the late entries that are over.
+    fn forget_late(&mut self) {
+        let table = &mut self.table;
+        self.late.retain(|&(key, _)| table.get(key).is_some());
+    }
+
     fn push(&mut self, pending: Pending) -> Result<(), Pending> {
         let sqe = match pending {
             Pending::Start(flight) => return self.push_flight(flight),
+            Pending::Close(fd) if self.is_late(&fd) => {
+                self.held.push(fd);
+                return Ok(());
+            }
             _ if self.reserved >= RESERVE => return Err(pending),
             Pending::Cancel(key) => {
                 if self.table.get(key).is_none() {
@@ -286,7 +325,7 @@ impl Driver {
                 AsyncCancel::new(CancelMatch::user_data(key)).to_sqe()
             }
             Pending::CancelAll => AsyncCancelAll::any().to_sqe(),
-            Pending::Close(ref fd) => Close::new(Fd(std::os::fd::AsRawFd::as_raw_fd(fd))).to_sqe(),
+            Pending::Close(ref fd) => Close::new(Fd(fd.as_raw_fd())).to_sqe(),
         };
         // SAFETY: such an entry names no memory, and the descriptor that it may close is the driver's.
         if !unsafe { self.push_internal(sqe, INTERNAL) } {
@@ -306,6 +345,13 @@ impl Driver {
         // SAFETY: what the entry lends lives until the operation, which is in the table (1), has ended.
         if unsafe { self.port.push(sqe) } {
             flight.key().store(user_data, Relaxed);
+            if let Some(fd) = flight.late_fd() {
+                if self.late.len() == self.late.capacity() {
+                    // Most are over, in general; otherwise the list grows.
+                    self.forget_late();
+                }
+                self.late.push((user_data, fd));
+            }
             if self.port.prepared() >= self.batching.submit_at {
                 self.submit();
             }
@@ -385,6 +431,8 @@ impl Driver {
             self.submit();
             return;
         }
+        self.statistics.driver.sleeps += 1;
+        self.publish();
         // Behind the mark: a timer that this does not see was set by somebody who sees the mark. Both look under the
         // lock of the timers, so one of the two comes first.
         let now = Instant::now();
@@ -397,8 +445,6 @@ impl Driver {
         if limit == Some(Duration::ZERO) {
             return;
         }
-        self.statistics.driver.sleeps += 1;
-        self.publish();
         let n = self.batching.wait_for.min(self.table.len().max(1) as u32);
         let result = if n == 1 && limit.is_none() {
             self.port.submit_and_wait(1)
@@ -539,7 +585,7 @@ impl Driver {
 
     /// Everything that was pushed, or is to be, and has not completed.
     fn outstanding(&self) -> usize {
-        self.table.len() + self.reserved as usize + self.pending.len()
+        self.table.len() + self.reserved as usize + self.pending.len() + self.held.len()
     }
 }
 
@@ -562,6 +608,13 @@ impl Drop for Driver {
         }
         self.shared
             .set_left(self.table.len() as u32 + self.reserved);
+        // Left open: an entry may look its number up yet.
+        self.forget_late();
+        for fd in std::mem::take(&mut self.held) {
+            if self.is_late(&fd) {
+                std::mem::forget(fd);
+            }
+        }
         // Leaked (1). Their futures wait for ever, and what these are given stays the kernel's.
         self.table.leak();
         self.settle();

@@ -299,3 +299,47 @@ unsafe impl Message for CloseFd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
+
+    use super::*;
+
+    struct Flag(AtomicBool, std::thread::Thread);
+
+    impl Wake for Flag {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+            self.1.unpark();
+        }
+    }
+
+    /// What kernels before 6.13 need, which take no messages of those who have no ring.
+    #[test]
+    fn a_pipe_wakes_the_driver_where_there_are_no_messages() {
+        let mut builder = Proactor::builder().spin(Duration::ZERO);
+        builder.use_pipe = true;
+        let proactor = builder.build().expect("a proactor");
+        for _ in 0..100 {
+            let flag = Arc::new(Flag(AtomicBool::new(false), std::thread::current()));
+            let waker = Waker::from(Arc::clone(&flag));
+            let mut context = Context::from_waker(&waker);
+            let mut sleep = std::pin::pin!(proactor.sleep(Duration::from_micros(200)));
+            while let Poll::Pending = sleep.as_mut().poll(&mut context) {
+                std::thread::park();
+            }
+            assert!(flag.0.load(Ordering::SeqCst));
+        }
+        let driver = proactor.driver_counters();
+        assert!(
+            driver.rings > 1,
+            "one byte is read after another: {driver:?}"
+        );
+        assert_eq!(
+            proactor.shutdown(Duration::from_secs(20)),
+            Leftover::default()
+        );
+    }
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::mem::MaybeUninit;
+use std::os::fd::RawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -111,6 +112,12 @@ impl<T: OwnedOperation + Send> Flight for Node<T> {
     fn entry(&self) -> Sqe {
         // SAFETY: written before the push, and not since (1).
         self.entry.with_mut(|entry| unsafe { *entry })
+    }
+
+    fn late_fd(&self) -> Option<RawFd> {
+        let fd = self.entry().fd();
+        // None, or the folder that paths begin at.
+        (T::LATE && fd >= 0).then_some(fd)
     }
 
     unsafe fn complete(&self, completion: Completion) -> Next {

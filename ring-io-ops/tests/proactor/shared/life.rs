@@ -242,6 +242,50 @@ fn a_descriptor_is_closed_behind_what_was_started_on_it() {
     }
 }
 
+/// A read that says that the kernel looks its descriptor up late.
+struct Late(ReadSome<Number>);
+
+// SAFETY: as for the read.
+unsafe impl OwnedOperation for Late {
+    type Output = Result<Vec<u8>, OpError>;
+
+    const LATE: bool = true;
+
+    fn entry(&mut self) -> Sqe {
+        self.0.entry()
+    }
+
+    unsafe fn finish(self, completion: Completion) -> Self::Output {
+        // SAFETY: the caller vouches for it.
+        unsafe { self.0.finish(completion) }
+    }
+}
+
+#[test]
+fn a_descriptor_that_is_looked_up_late_is_closed_when_the_operation_is_over() {
+    let proactor = proactor();
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    let reader = OwnedFd::from(reader);
+    let number = reader.as_raw_fd();
+    // SAFETY: never closed by this value.
+    let borrowed = unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(number) };
+    let borrowed = Arc::new(std::mem::ManuallyDrop::new(borrowed));
+    let read = ReadSome::next(&Arc::new(Number(borrowed)), 1);
+    let mut read = proactor.start(Late(read));
+    assert!(poll_once(&mut read).is_pending());
+    proactor.close(reader);
+    // So that the driver has seen it.
+    block_on(proactor.start(Noop));
+    // SAFETY: asks about a number.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    assert!(flags >= 0, "it is open");
+    writer.write_all(&[3]).expect("somebody reads");
+    assert_eq!(block_on(read), Ok(vec![3]));
+    assert_eq!(proactor.shutdown(PATIENCE).completions, 0);
+    let error = writer.write_all(&[1]).expect_err("it is closed");
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+}
+
 #[test]
 fn a_descriptor_that_is_closed_after_the_end_is_closed() {
     let proactor = proactor();

@@ -19,7 +19,7 @@ fn while_the_driver_is_awake_who_submits_makes_no_system_call() {
         .build()
         .expect("a proactor");
     if std::thread::available_parallelism().is_ok_and(|n| n.get() == 1) {
-        return super::skip::skip("with one processor the driver does not spin");
+        return crate::skip("with one processor the driver does not spin");
     }
     let file = file(1);
     for _ in 0..100 {
@@ -30,7 +30,6 @@ fn while_the_driver_is_awake_who_submits_makes_no_system_call() {
     }
     let driver = proactor.driver_counters();
     assert_eq!((driver.sleeps, driver.rings), (0, 0));
-    assert!(driver.spins > 0);
 }
 
 #[test]
@@ -50,10 +49,12 @@ fn a_driver_that_sleeps_is_woken_once_for_each_sleep() {
             });
         }
     });
-    let driver = proactor.driver_counters();
+    let other = proactor.clone();
+    // The driver has told for the last time.
+    assert_eq!(proactor.shutdown(PATIENCE).completions, 0);
+    let driver = other.driver_counters();
     assert!(driver.rings <= driver.sleeps, "{driver:?}");
     assert!(driver.rings > 0, "{driver:?}");
-    assert_eq!(proactor.counters().submitted, 4800);
 }
 
 #[test]
@@ -96,5 +97,10 @@ fn a_waker_that_panics_keeps_nobody_from_being_woken() {
     // Whoever was looked at before it ended was woken by another waker.
     assert!(good.0.load(Ordering::SeqCst) <= 16);
     drop(reads);
+    // The driver goes on.
+    assert_eq!(
+        block_on(proactor.start(ReadSome::new(&file, 1, 0))),
+        Ok(vec![0])
+    );
     assert_eq!(proactor.shutdown(PATIENCE).completions, 0);
 }
