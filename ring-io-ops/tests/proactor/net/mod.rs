@@ -7,6 +7,7 @@ mod datagram;
 mod message;
 mod option;
 mod pool;
+mod shared;
 mod stream;
 mod zero_copy;
 
