@@ -17,6 +17,10 @@ mod sealed {
 
 /// An address of a socket: [`SocketAddr`] or [`UnixAddress`].
 pub trait Address: Clone + fmt::Debug + Unpin + sealed::Sealed + 'static {
+    /// Bytes of the longest one.
+    #[doc(hidden)]
+    const LEN_MAX: libc::socklen_t;
+
     /// The domain of a socket that can have this address.
     #[doc(hidden)]
     fn domain(&self) -> i32;
@@ -158,6 +162,22 @@ impl Name {
         name
     }
 
+    /// Of bytes that the kernel has written.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
+        let mut name = Self::room();
+        let len = bytes.len().min(size_of::<libc::sockaddr_storage>());
+        // SAFETY: both have so many bytes.
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                bytes.as_ptr(),
+                (&raw mut name.storage).cast::<u8>(),
+                len,
+            );
+        }
+        name.len = len as u32;
+        name
+    }
+
     fn family(&self) -> i32 {
         i32::from(self.storage.ss_family)
     }
@@ -183,6 +203,8 @@ impl fmt::Debug for Name {
 }
 
 impl Address for SocketAddr {
+    const LEN_MAX: libc::socklen_t = size_of::<libc::sockaddr_in6>() as u32;
+
     fn domain(&self) -> i32 {
         match self {
             Self::V4(_) => libc::AF_INET,
@@ -244,6 +266,8 @@ impl Address for SocketAddr {
 }
 
 impl Address for UnixAddress {
+    const LEN_MAX: libc::socklen_t = size_of::<libc::sockaddr_un>() as u32;
+
     fn domain(&self) -> i32 {
         libc::AF_UNIX
     }

@@ -13,12 +13,15 @@ use super::address::UnixAddress;
 use super::family::{Family, Inet, Unix};
 use super::message::{One, RecvMessage, SendMessage, Sender};
 use super::option::{GetOption, OptionValue, SetOption, SocketOption};
+use super::pool::Provide;
+use super::recv_from_multi::RecvFromMany;
+use super::recv_multi::Receiving;
 use super::transfer::{RecvInto, SendFrom};
 use crate::MsgFlags;
 use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::descriptor::{CloseFd, Descriptor};
 use crate::proactor::error::OpError;
-use crate::proactor::handle::{Handle, Start};
+use crate::proactor::handle::{Handle, Start, StartMultishot};
 
 /// A UDP socket of a proactor.
 pub type UdpSocket<H> = DatagramSocket<H, Inet>;
@@ -89,6 +92,47 @@ impl<H: Handle, F: Family> DatagramSocket<H, F> {
     {
         self.handle()
             .start(RecvMessage::new(self.socket.target(), One(buffer)))
+    }
+
+    /// Receives datagrams as they come, into buffers that the kernel chooses out of a pool. Linux 6.0.
+    ///
+    /// A buffer also holds the sender's address and 16 bytes more, and what does not fit is lost. Behind errors that tell of
+    /// something that was sent before, such as `ECONNREFUSED`, the stream goes on.
+    ///
+    /// # Panics
+    ///
+    /// When the pool is another proactor's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Received, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let pool = proactor.provided_buffers(16, 2048)?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = (proactor.udp_bind("127.0.0.1:0")?, proactor.udp_bind("127.0.0.1:0")?);
+    ///     one.send_to(b"ping".as_slice(), &other.local_addr()?).await?;
+    ///     let mut incoming = other.recv_from_multi(&pool);
+    ///     if let Some(Ok(Received::Data(datagram))) = incoming.next().await {
+    ///         assert_eq!((&*datagram, *datagram.from()), (b"ping".as_slice(), one.local_addr()?));
+    ///     }
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn recv_from_multi(
+        &self,
+        pool: &H::Pool,
+    ) -> Receiving<'_, H, RecvFromMany<H::Pool, F::Address>>
+    where
+        H: Provide + StartMultishot<RecvFromMany<H::Pool, F::Address>>,
+    {
+        let operation = RecvFromMany::new(self.socket.target(), pool.clone());
+        Receiving::new(self.handle(), pool, operation)
     }
 
     /// Sends a datagram to whom the socket is connected with.

@@ -2,7 +2,8 @@
 //!
 //! - `sockets`: how they come about.
 //! - `stream`, `listener`, `datagram`: the sockets, each generic over its proactor and its `family`.
-//! - `open`, `accept`, `transfer`, `message`, `recv_multi`, `send_all`, `zero_copy`, `option`: what the kernel is asked, each
+//! - `open`, `accept`, `transfer`, `message`, `recv_multi`,
+//!   `recv_from_multi`, `send_all`, `zero_copy`, `option`: what the kernel is asked, each
 //!   operation with what it owns.
 //! - `buffered`: connections as the traits of `futures_io` want them.
 //! - `pool`, `local_pool`: buffers that the kernel chooses.
@@ -21,6 +22,7 @@ mod message;
 mod open;
 mod option;
 mod pool;
+mod recv_from_multi;
 mod recv_multi;
 mod send_all;
 mod sockets;
@@ -40,6 +42,7 @@ pub use message::{Extra, One, Pieces, PiecesMut, RecvMessage, SendMessage, Sende
 pub use open::{BindSocket, ConnectSocket, Connecting, ListenOn, OpenSocket, ShutDown};
 pub use option::{GetOption, OptionValue, SetOption, SocketOption};
 pub use pool::{Pool, Provide};
+pub use recv_from_multi::{Datagram, RecvFromMany};
 pub use recv_multi::{Received, Receiving, RecvBundles, RecvMany};
 pub use send_all::SendAll;
 pub use sockets::Sockets;

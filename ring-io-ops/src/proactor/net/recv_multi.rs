@@ -155,7 +155,14 @@ where
     H: Provide + StartMultishot<O>,
     O: MultishotOperation<Item = Result<Received<B>, OpError>>,
 {
+    /// # Panics
+    ///
+    /// When the pool is another proactor's.
     pub(super) fn new(handle: &'s H, pool: &H::Pool, operation: O) -> Self {
+        assert!(
+            handle.has_provided(pool),
+            "the pool belongs to another proactor; make one with this one's `provided_buffers`"
+        );
         Self {
             stream: handle.start_multishot(operation),
             pool: pool.clone(),

@@ -175,7 +175,6 @@ impl<H: Handle, F: Family> StreamSocket<H, F> {
     where
         H: Provide + StartMultishot<RecvMany<H::Pool>>,
     {
-        self.check(pool);
         let operation = RecvMany::new(self.socket.target(), pool.clone());
         Receiving::new(self.handle(), pool, operation)
     }
@@ -189,19 +188,8 @@ impl<H: Handle, F: Family> StreamSocket<H, F> {
     where
         H: Provide + StartMultishot<RecvBundles<H::Pool>>,
     {
-        self.check(pool);
         let operation = RecvBundles::new(self.socket.target(), pool.clone());
         Receiving::new(self.handle(), pool, operation)
-    }
-
-    fn check(&self, pool: &H::Pool)
-    where
-        H: Provide,
-    {
-        assert!(
-            self.handle().has_provided(pool),
-            "the pool belongs to another proactor; make one with this one's `provided_buffers`"
-        );
     }
 
     /// Sends out of a buffer.

@@ -128,3 +128,27 @@ unsafe impl<B: IoBuf> OwnedOperation for SendFrom<B> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SendFrom;
+    use crate::proactor::owned::OwnedOperation as _;
+    use crate::{Fd, MsgFlags};
+
+    // Programs in Rust ignore the signal unless they say otherwise, so a test would not see it.
+    #[test]
+    fn no_send_raises_sigpipe() {
+        let mut send = SendFrom::new(Fd(0), vec![1], MsgFlags::WAITALL);
+        let flags = MsgFlags::from_bits_retain(send.entry().op_flags());
+        assert_eq!(flags, MsgFlags::NOSIGNAL | MsgFlags::WAITALL);
+    }
+
+    #[test]
+    fn the_rest_of_a_buffer_begins_behind_what_was_sent() {
+        let buffer = vec![0; 10];
+        let start = buffer.as_ptr().expose_provenance() as u64;
+        let mut send = SendFrom::new(Fd(0), buffer, MsgFlags::empty()).skip(4);
+        let sqe = send.entry();
+        assert_eq!((sqe.addr(), sqe.len()), (start + 4, 6));
+    }
+}

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use ring_io_ops::proactor::{OpError, Sockets as _, UnixAddress};
+use ring_io_ops::proactor::{OpError, Received, Sockets as _, UnixAddress};
+use ring_io_ops::ring::sys;
 
-use super::with_sockets;
+use super::{proactor_for, run, with_sockets};
 
 #[test]
 fn datagrams_come_whole_and_with_their_sender() {
@@ -128,5 +129,52 @@ fn unix_datagrams_say_who_sent_them_if_that_has_an_address() {
             (buffer.as_slice(), from),
             (b"unnamed".as_slice(), UnixAddress::UNNAMED)
         );
+    });
+}
+
+#[test]
+fn datagrams_come_as_a_stream_with_their_senders_and_lengths() {
+    // As old as multishot receives.
+    let Some(proactor) = proactor_for(sys::IORING_OP_SEND_ZC) else {
+        return;
+    };
+    let pool = proactor.provided_buffers(2, 64).expect("a pool");
+    run(&proactor, async |proactor| {
+        let one = proactor.udp_bind("127.0.0.1:0").expect("a socket");
+        let other = proactor.udp_bind("127.0.0.1:0").expect("a socket");
+        let (here, there) = (
+            one.local_addr().expect("an address"),
+            other.local_addr().expect("an address"),
+        );
+        let mut incoming = other.recv_from_multi(&pool);
+        // 64 bytes hold 16 of a header, 28 of an address, and 20 of the datagram.
+        for length in [1, 0, 20, 21, 500, 0, 3] {
+            one.send_to(vec![7; length], &there).await.expect("a send");
+            let received = incoming.next().await.expect("it goes on").expect("one");
+            let datagram = received.data().expect("bytes");
+            assert_eq!((datagram.len(), *datagram.from()), (length.min(20), here));
+            assert!(datagram.iter().all(|&byte| byte == 7));
+            assert_eq!(datagram.is_truncated(), length > 20);
+        }
+        // More than there are buffers.
+        for n in 0..5 {
+            one.send_to(vec![n], &there).await.expect("a send");
+        }
+        let (mut held, mut seen, mut starved) = (Vec::new(), 0, 0);
+        while seen < 5 {
+            match incoming.next().await.expect("it goes on").expect("one") {
+                Received::Data(datagram) => {
+                    assert_eq!(*datagram, [seen]);
+                    seen += 1;
+                    held.push(datagram);
+                }
+                Received::Starved => {
+                    starved += 1;
+                    held.clear();
+                }
+                Received::End => panic!("datagrams have no end"),
+            }
+        }
+        assert!(starved >= 2, "{starved}");
     });
 }

@@ -7,6 +7,7 @@ mod datagram;
 mod message;
 mod option;
 mod pool;
+mod shared;
 mod stream;
 mod zero_copy;
 
@@ -83,30 +84,4 @@ async fn start(mut future: impl Future + Unpin) {
         Poll::Ready(())
     })
     .await;
-}
-
-/// How many descriptors are open in this process.
-///
-/// Tests run on threads of one process, so a number alone says nothing: descriptors that lead to a given socket do.
-fn sockets_with_peer(port: u16) -> usize {
-    let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
-    let remote = format!(":{port:04X}");
-    tables
-        .iter()
-        .filter_map(|table| std::fs::read_to_string(table).ok())
-        .flat_map(|table| {
-            table
-                .lines()
-                .skip(1)
-                .filter_map(|line| {
-                    let mut words = line.split_whitespace();
-                    let local = words.nth(1)?.to_owned();
-                    let state = words.nth(1)?.to_owned();
-                    Some((local, state))
-                })
-                .collect::<Vec<_>>()
-        })
-        // Established, at the end with this port.
-        .filter(|(local, state)| local.ends_with(&remote) && state == "01")
-        .count()
 }

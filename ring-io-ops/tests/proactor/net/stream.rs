@@ -146,6 +146,14 @@ fn a_connect_that_is_cancelled_before_it_starts_makes_no_connection() {
         connecting.cancel();
         let error = connecting.await.expect_err("it was cancelled");
         assert_eq!(error.errno().raw(), libc::ECANCELED);
+
+        // When its first half, the socket, was there already.
+        let mut connecting = proactor.tcp_connect(listener.local_addr().expect("its address"));
+        start(&mut connecting).await;
+        proactor.submit_now();
+        connecting.cancel();
+        let error = connecting.await.expect_err("it was cancelled");
+        assert_eq!(error.errno().raw(), libc::ECANCELED);
     });
 }
 
