@@ -69,7 +69,7 @@ pub trait OpFuture: Future + Unpin {
     where
         Self: Sized,
     {
-        self.deadline(Instant::now() + duration)
+        self.deadline(moment_after(duration))
     }
 
     /// The same with a moment.
@@ -82,6 +82,13 @@ pub trait OpFuture: Future + Unpin {
             op: self,
         }
     }
+}
+
+/// The moment so long from now; one that nobody lives to see where the clock does not go as far.
+pub(super) fn moment_after(duration: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+    let now = Instant::now();
+    now.checked_add(duration.min(FAR)).unwrap_or(now)
 }
 
 /// An operation with a deadline. [`OpFuture::timeout`] makes one.

@@ -16,9 +16,12 @@ mod local;
 mod mailbox;
 pub mod net;
 mod owned;
+mod panics;
 mod pipe;
 mod raw;
 pub mod shared;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 pub use buffer::{FixedBuf, IoBuf, IoBufMut, Slice};

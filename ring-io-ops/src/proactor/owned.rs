@@ -92,7 +92,8 @@ pub unsafe trait MultishotOperation: Sized + 'static {
     ///
     /// # Safety
     ///
-    /// `completion` is one of the entry that this value made, and is read once.
+    /// `completion` is one of the entry that this value made, and is read once; or the kernel never took the entry, or
+    /// the value made none, and `completion` is an error.
     unsafe fn item(&mut self, completion: Completion) -> Self::Item;
 
     /// Cleans up behind a completion that nobody will read.

@@ -19,6 +19,8 @@ pub(crate) struct Credit {
     limit: u32,
     /// Who waits, the first first, with what it needs. Keys of those that gave up lie in between.
     waiting: VecDeque<(Key, u32)>,
+    /// How many gave up since the list was last tidied.
+    gave_up: usize,
     closed: bool,
 }
 
@@ -29,6 +31,7 @@ impl Credit {
             in_flight: 0,
             limit: capacity,
             waiting: VecDeque::new(),
+            gave_up: 0,
             closed: false,
         }
     }
@@ -44,11 +47,12 @@ impl Credit {
     /// Takes credit for `n` completions, unless somebody waits for some already: newcomers do not overtake.
     #[inline(always)]
     pub(super) fn take(&mut self, n: u32) -> bool {
-        let sum = self.in_flight + n;
-        if sum > self.limit {
+        // Wider than both: what an operation asks for is anybody's number.
+        let sum = u64::from(self.in_flight) + u64::from(n);
+        if sum > u64::from(self.limit) {
             return false;
         }
-        self.in_flight = sum;
+        self.in_flight = sum as u32;
         true
     }
 
@@ -69,6 +73,15 @@ impl Credit {
         self.waiting.push_back((key, n));
     }
 
+    /// Somebody who waited gave up. The list is tidied when it may be half full of such.
+    pub(super) fn give_up(&mut self, is_alive: impl Fn(Key) -> bool) {
+        self.gave_up += 1;
+        if self.gave_up > self.waiting.len() / 2 {
+            self.waiting.retain(|&(key, _)| is_alive(key));
+            self.gave_up = 0;
+        }
+    }
+
     /// From now on nobody gets credit who does not wait already.
     pub(super) const fn close(&mut self) {
         self.closed = true;
@@ -77,6 +90,11 @@ impl Credit {
 
     pub(super) const fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    #[cfg(test)]
+    pub(crate) fn waiting_keys(&self) -> impl Iterator<Item = Key> {
+        self.waiting.iter().map(|&(key, _)| key)
     }
 
     /// Takes the first who waits off the list, with nothing for it.

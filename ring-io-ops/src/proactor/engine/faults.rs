@@ -9,6 +9,11 @@ pub(crate) trait Faults: std::fmt::Debug {
         sqe
     }
 
+    /// Whether the submission queue is to look full.
+    fn is_full(&mut self) -> bool {
+        false
+    }
+
     /// The kernel is about to be entered: an error keeps it from that.
     fn enter(&mut self) -> Option<EnterError> {
         None

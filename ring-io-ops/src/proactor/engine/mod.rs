@@ -3,6 +3,8 @@
 //! Nothing here polls a future, calls a waker of somebody else's, or drops what a user lent: such things are collected
 //! as [`Aftermath`] and done by the caller, when it has no reference to the engine any more.
 
+#[cfg(test)]
+mod audit;
 mod bell;
 mod chain;
 mod counters;
@@ -48,7 +50,7 @@ const INTERNAL: u32 = u32::MAX - 7;
 /// The user data of the completion that ends a wait because somebody rang.
 pub(crate) const RUNG: u64 = INTERNAL as u64;
 /// The user data of cancel requests whose outcome nobody asked for.
-const CANCEL: u64 = INTERNAL as u64 + 1;
+pub(crate) const CANCEL: u64 = INTERNAL as u64 + 1;
 /// The user data of closes that nobody awaits.
 const CLOSE: u64 = INTERNAL as u64 + 2;
 
@@ -156,6 +158,13 @@ pub(crate) enum Abandoned {
     InFlight(OrphanId),
 }
 
+/// An orphan, or what to tell it of when it comes back.
+enum Kept {
+    Here(Box<dyn Orphan>),
+    /// Somebody tells it of a completion just now.
+    Lent(VecDeque<(Completion, bool)>),
+}
+
 /// # Invariants
 ///
 /// 1. A slot that is `Waiting`, `Orphan` or `Multishot` belongs to an entry that was pushed and whose terminal
@@ -168,7 +177,7 @@ pub(crate) struct Engine {
     slots: Slots,
     credit: Credit,
     streams: Streams,
-    orphans: HashMap<OrphanId, Box<dyn Orphan>>,
+    orphans: HashMap<OrphanId, Kept>,
     next_orphan: u64,
     aftermath: Aftermath,
     /// Whether anything of the aftermath is not empty.
@@ -177,6 +186,8 @@ pub(crate) struct Engine {
     reserved: u32,
     /// Entries of its own for which there was no room.
     deferred: VecDeque<Sqe>,
+    /// Operations that were given credit and told so since the last wait.
+    granted: Vec<Key>,
     /// Operations that have credit and found the submission queue full although it was submitted.
     stuck: Vec<Key>,
     /// Multishot operations with too many unread completions.
@@ -225,6 +236,7 @@ impl Engine {
             has_aftermath: false,
             reserved: 0,
             deferred: VecDeque::new(),
+            granted: Vec::new(),
             stuck: Vec::new(),
             to_pause: Vec::new(),
             late: Late::default(),
@@ -267,7 +279,11 @@ impl Engine {
             // Its credit comes back here, not when somebody looks at it, which may be never.
             self.credit
                 .give_back(std::mem::take(&mut slot.result) as u32);
+            if let Some(waker) = slot.waker.take() {
+                wake(waker, tasks, &mut self.aftermath, &mut self.has_aftermath);
+            }
         });
+        self.granted.clear();
         while let Some(key) = self.credit.next_waiting() {
             if self.slots.is_queued(key) {
                 let slot = self.slots.of(key);
@@ -448,20 +464,31 @@ impl Engine {
         self.counters.credit_waits += 1;
         let (key, slot) = self.slots.take(State::Queued, waker);
         slot.result = credit as i32;
+        slot.set_passed_over(false);
         self.credit.wait(key, credit);
         self.attention = true;
         Started::Queued(key)
     }
 
-    /// The same as [`start`](Self::start) for an operation whose credit was granted.
+    /// The same as [`start`](Self::start) for an operation whose credit was granted, also where it was passed over
+    /// since.
     pub(crate) fn start_granted(&mut self, key: Key, kind: Kind) -> Started {
         let slot = self.slots.of(key);
         let credit = slot.result as u32;
+        let passed_over = slot.is_passed_over();
         if self.credit.is_closed() {
-            self.credit.give_back(credit);
+            if !passed_over {
+                self.credit.give_back(credit);
+            }
             let waker = self.slots.give_back(key.index());
             self.drop_later(waker);
             return Started::Refused(OpError::Closed);
+        }
+        if passed_over && !self.credit.take(credit) {
+            self.slots.of(key).set_passed_over(false);
+            self.credit.wait(key, credit);
+            self.attention = true;
+            return Started::Queued(key);
         }
         let position = self.port.position();
         let (key, slot) = self.slots.restate(key, kind.state());
@@ -478,19 +505,31 @@ impl Engine {
     #[inline(never)]
     fn find_room(&mut self, key: Key) {
         self.submit_early();
+        let credit = self.credit_of(key);
         let slot = self.slots.of(key);
-        let credit = match slot.state() {
-            State::Multishot => {
-                let credit = self.streams.credit(slot.result);
-                self.streams.close(slot.result);
-                credit
-            }
-            _ => 1,
-        };
         slot.result = credit as i32;
         slot.set_state(State::Granted);
         self.stuck.push(key);
         self.attention = true;
+    }
+
+    /// What an operation took that was ready and is not pushed; gives its list back, if it has one.
+    fn credit_of(&mut self, key: Key) -> u32 {
+        let slot = self.slots.of(key);
+        if slot.state() != State::Multishot {
+            return 1;
+        }
+        self.streams.close(slot.result);
+        self.streams.credit(slot.result)
+    }
+
+    /// Undoes the start of an operation that was ready, and whose entry could not be made.
+    pub(crate) fn withdraw(&mut self, key: Key, tasks: &Tasks) {
+        let credit = self.credit_of(key);
+        self.credit.give_back(credit);
+        let waker = self.slots.give_back(key.index());
+        self.drop_later(waker);
+        self.grant(tasks);
     }
 
     // Looking.
@@ -507,6 +546,7 @@ impl Engine {
         }
         match slot.state() {
             State::Granted => Progress::Granted,
+            State::Queued if slot.is_passed_over() => Progress::Granted,
             _ if slot.waker.as_ref().is_some_and(|old| old.will_wake(waker)) => Progress::Pending,
             _ => Progress::OtherWaker,
         }
@@ -542,7 +582,11 @@ impl Engine {
         let state = slot.state();
         if let State::Multishot | State::Ended = state {
             let completion = self.streams.pop(slot.result);
-            let last = state == State::Ended && self.streams.is_empty(slot.result);
+            // Where it was stopped, what is read last need not be the end.
+            let last = match &completion {
+                Some(completion) => !completion.flags.contains(ring_io::CqeFlags::MORE),
+                None => state == State::Ended,
+            };
             if last {
                 self.streams.close(slot.result);
                 let waker = self.slots.give_back(key.index());
@@ -558,6 +602,7 @@ impl Engine {
         let slot = self.slots.of(key);
         match state {
             State::Granted => StreamProgress::Granted,
+            State::Queued if slot.is_passed_over() => StreamProgress::Granted,
             _ if slot.waker.as_ref().is_some_and(|old| old.will_wake(waker)) => {
                 StreamProgress::Pending
             }
@@ -565,10 +610,20 @@ impl Engine {
         }
     }
 
-    /// Whom the operation wakes from now on.
-    pub(crate) fn set_waker(&mut self, key: Key, waker: Waker) {
-        let old = self.slots.of(key).waker.replace(waker);
-        self.drop_later(old);
+    /// Whom the operation wakes from now on. `false` when there is something new to look at: whoever cloned the waker
+    /// may have done anything.
+    pub(crate) fn set_waker(&mut self, key: Key, waker: Waker) -> bool {
+        let slot = self.slots.of(key);
+        let (unused, is_pending) = match slot.state() {
+            State::Done | State::Ended => (Some(waker), false),
+            State::Multishot => {
+                let is_pending = self.streams.is_empty(slot.result);
+                (slot.waker.replace(waker), is_pending)
+            }
+            state => (slot.waker.replace(waker), state != State::Granted),
+        };
+        self.drop_later(unused);
+        is_pending
     }
 
     // Ending.
@@ -598,11 +653,17 @@ impl Engine {
         let slot = self.slots.of(key);
         let (state, link, value) = (slot.state(), slot.link, slot.result);
         let abandoned = match state {
-            State::Queued => Abandoned::Unused,
-            State::Granted => {
-                self.credit.give_back(value as u32);
+            State::Queued | State::Granted => {
+                let waker = self.slots.give_back(index);
+                self.drop_later(waker);
+                if state == State::Granted {
+                    self.credit.give_back(value as u32);
+                } else {
+                    self.credit.give_up(|key| self.slots.is_queued(key));
+                }
+                // Also where it had nothing yet: it may have kept those back who need less.
                 self.grant(tasks);
-                Abandoned::Unused
+                return Abandoned::Unused;
             }
             State::Done => {
                 let completion = Completion::from_kernel(value, self.slots.of(key).flags);
@@ -660,12 +721,47 @@ impl Engine {
 
     /// Takes over what an operation that is in flight owns.
     pub(crate) fn adopt(&mut self, id: OrphanId, orphan: Box<dyn Orphan>) {
-        self.orphans.insert(id, orphan);
+        self.orphans.insert(id, Kept::Here(orphan));
     }
 
-    /// An orphan to tell of a completion, which is not with the engine meanwhile.
-    pub(crate) fn lend_orphan(&mut self, id: OrphanId) -> Option<Box<dyn Orphan>> {
-        self.orphans.remove(&id)
+    /// An orphan to tell of a completion, which is not with the engine meanwhile. Where somebody up the stack has it,
+    /// that one tells it of this completion, too.
+    pub(crate) fn lend_orphan(
+        &mut self,
+        id: OrphanId,
+        completion: Completion,
+        last: bool,
+    ) -> Option<Box<dyn Orphan>> {
+        let kept = self.orphans.get_mut(&id)?;
+        match std::mem::replace(kept, Kept::Lent(VecDeque::new())) {
+            Kept::Here(orphan) => Some(orphan),
+            Kept::Lent(mut more) => {
+                more.push_back((completion, last));
+                *kept = Kept::Lent(more);
+                None
+            }
+        }
+    }
+
+    /// Takes an orphan back that was lent, or answers with it and with what to tell it of next.
+    pub(crate) fn take_orphan(
+        &mut self,
+        id: OrphanId,
+        orphan: Box<dyn Orphan>,
+    ) -> Option<(Box<dyn Orphan>, Completion, bool)> {
+        let kept = self.orphans.get_mut(&id)?;
+        if let Kept::Lent(more) = kept
+            && let Some((completion, last)) = more.pop_front()
+        {
+            return Some((orphan, completion, last));
+        }
+        *kept = Kept::Here(orphan);
+        None
+    }
+
+    /// There is nothing more to tell an orphan of that was lent.
+    pub(crate) fn forget_orphan(&mut self, id: OrphanId) {
+        self.orphans.remove(&id);
     }
 
     /// How many completions are to come.
@@ -766,7 +862,7 @@ impl Engine {
     /// Submits what is prepared and reaps what is there, without waiting.
     pub(crate) fn turn(&mut self, tasks: &Tasks) -> Result<(), EnterError> {
         self.push_deferred();
-        if self.port.prepared() != 0 || self.port.needs_flush() {
+        if !self.stopped && (self.port.prepared() != 0 || self.port.needs_flush()) {
             let result = self.port.submit();
             self.entered(result)?;
         }
@@ -798,6 +894,7 @@ impl Engine {
     #[inline(never)]
     fn wait_rare(&mut self, tasks: &Tasks, limit: Option<Duration>) -> Result<(), EnterError> {
         self.push_deferred();
+        self.pass_over(tasks);
         let until_timer = self
             .timers
             .next()
@@ -806,7 +903,9 @@ impl Engine {
             (Some(limit), Some(timer)) => Some(limit.min(timer)),
             (limit, timer) => limit.or(timer),
         };
-        let result = if limit == Some(Duration::ZERO) || !self.stuck.is_empty() {
+        let somebody_is_ready =
+            !self.stuck.is_empty() || !self.granted.is_empty() || self.has_aftermath;
+        let result = if limit == Some(Duration::ZERO) || somebody_is_ready {
             self.port.submit()
         } else {
             let n = self.batching.wait_for.min(self.credit.in_flight().max(1));
@@ -850,6 +949,7 @@ impl Engine {
             || !self.deferred.is_empty()
             || !self.stuck.is_empty()
             || self.late.holds_any()
+            || !self.granted.is_empty()
             || !self.timers.is_empty();
     }
 
@@ -977,6 +1077,7 @@ impl Engine {
     #[inline(never)]
     fn retry_stuck(&mut self, tasks: &Tasks) {
         for key in std::mem::take(&mut self.stuck) {
+            self.granted.push(key);
             // It may have given up, and its slot may be somebody else's: then that one is polled once too often.
             if let Some(slot) = self.slots.get_mut(key.index())
                 && let Some(waker) = slot.waker.take()
@@ -997,7 +1098,30 @@ impl Engine {
             if let Some(waker) = slot.waker.take() {
                 wake(waker, tasks, &mut self.aftermath, &mut self.has_aftermath);
             }
+            self.granted.push(key);
+            self.attention = true;
         }
+    }
+
+    /// Takes the credit back from operations that were told of it, and were not polled since although everybody had
+    /// a turn: somebody who keeps a future and does not poll it must not keep the others from theirs. Polled again, they
+    /// stand at the end of the line.
+    fn pass_over(&mut self, tasks: &Tasks) {
+        if self.granted.is_empty() {
+            return;
+        }
+        for key in std::mem::take(&mut self.granted) {
+            if let Some(slot) = self.slots.get_mut(key.index())
+                && slot.is_of(key)
+                && slot.state() == State::Granted
+                && slot.waker.is_none()
+            {
+                self.credit.give_back(slot.result as u32);
+                slot.set_state(State::Queued);
+                slot.set_passed_over(true);
+            }
+        }
+        self.grant(tasks);
     }
 
     #[cold]

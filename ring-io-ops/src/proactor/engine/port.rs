@@ -138,7 +138,12 @@ impl Port {
     pub(crate) unsafe fn push(&mut self, sqe: Sqe) -> bool {
         #[cfg(test)]
         let sqe = match &mut self.faults {
-            Some(faults) => faults.push(sqe),
+            Some(faults) => {
+                if faults.is_full() || self.sq.is_full() {
+                    return false;
+                }
+                faults.push(sqe)
+            }
             None => sqe,
         };
         // SAFETY: the caller vouches for the entry.

@@ -58,6 +58,12 @@ impl Key {
         self.0 as u32
     }
 
+    /// Whether it is of an operation with many completions that was pushed.
+    #[cfg(test)]
+    pub(crate) const fn is_multishot(self) -> bool {
+        self.tag() & STATE_MASK == State::Multishot as u32
+    }
+
     #[inline(always)]
     const fn tag(self) -> u32 {
         (self.0 >> 32) as u32
@@ -73,7 +79,7 @@ pub(crate) struct Slot {
     pub(super) waker: Option<Waker>,
     /// `Done`: the result. `Multishot`, `Ended`: the number of the queue. `Queued`, `Granted`: the credit it needs.
     pub(super) result: i32,
-    /// `Done`: the flags of the completion.
+    /// `Done`: the flags of the completion. `Queued`: whether it was passed over.
     pub(super) flags: u32,
     /// The generation, and the state in the low bits.
     tag: u32,
@@ -116,6 +122,15 @@ impl Slot {
     #[inline(always)]
     pub(super) const fn set_state(&mut self, state: State) {
         self.tag = self.tag & !STATE_MASK | state as u32;
+    }
+
+    /// `Queued`: whether it had its turn and did not take it, and does not stand in the line any more.
+    pub(super) const fn is_passed_over(&self) -> bool {
+        matches!(self.state(), State::Queued) && self.flags != 0
+    }
+
+    pub(super) const fn set_passed_over(&mut self, passed_over: bool) {
+        self.flags = passed_over as u32;
     }
 
     /// Whether a completion with this key is the only one that the slot waits for.
@@ -192,6 +207,21 @@ impl Slots {
             .iter_mut()
             .filter(|slot| slot.state() == State::Granted)
             .for_each(each);
+    }
+
+    #[cfg(test)]
+    pub(super) fn all(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter()
+    }
+
+    /// How long the list of the free is.
+    #[cfg(test)]
+    pub(super) fn free_places(&self) -> usize {
+        let place = |index: u32| (index != NONE).then_some(index);
+        std::iter::successors(place(self.free), |&index| {
+            place(self.slots[index as usize].link)
+        })
+        .count()
     }
 
     /// A slot in `state`, and its key.

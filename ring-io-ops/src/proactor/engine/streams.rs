@@ -80,6 +80,12 @@ impl Streams {
         self.streams[number as usize].unread.is_empty()
     }
 
+    /// How many lists belong to somebody.
+    #[cfg(test)]
+    pub(super) fn open_lists(&self) -> usize {
+        self.streams.len() - self.free.len()
+    }
+
     pub(super) fn credit(&self, number: i32) -> u32 {
         self.streams[number as usize].credit
     }

@@ -61,7 +61,10 @@ impl<T> JoinHandle<T> {
     ///
     /// A task that aborts itself is dropped when it waits the next time.
     pub fn abort(&self) {
-        if let Some(executor) = self.executor.upgrade() {
+        // Numbers of tasks come round again.
+        if !self.is_finished()
+            && let Some(executor) = self.executor.upgrade()
+        {
             executor.abort(self.id);
         }
     }

@@ -23,6 +23,8 @@ use tasks::Ready;
 pub(crate) use tasks::Tasks;
 use waker::{Entered, TaskId};
 
+use super::panics::Panics;
+
 /// The tasks of one thread.
 #[derive(Debug)]
 pub(crate) struct Executor {
@@ -158,7 +160,7 @@ impl Executor {
         let waker = ManuallyDrop::new(id.waker());
         let mut context = Context::from_waker(&waker);
         if let Some(task) = task {
-            // A join handle takes a task's panic, so none comes out here.
+            // A join handle takes a task's panic, so none comes out here but that of the handle's waker.
             //
             // SAFETY: just taken off the queue.
             if unsafe { self.tasks.poll(id, task, &mut context) } {
@@ -180,11 +182,14 @@ impl Executor {
         self.clear();
     }
 
-    /// Drops every task, and those that they spawn meanwhile.
+    /// Drops every task. None is added meanwhile.
     fn clear(&self) {
-        while let Some(task) = self.tasks.end_any() {
-            drop(task);
+        let mut panics = Panics::default();
+        let mut place = 0;
+        while let Some(task) = self.tasks.end_next(&mut place) {
+            panics.catch(|| drop(task));
         }
+        panics.resume();
     }
 }
 

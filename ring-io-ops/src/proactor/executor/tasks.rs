@@ -196,8 +196,10 @@ impl Tasks {
         context: &mut Context<'_>,
     ) -> bool {
         self.running.set(Some(id));
+        let unwinding = Unwinding(self, id);
         // SAFETY: it is there, pinned, and polled by nobody else (3).
         let poll = unsafe { Pin::new_unchecked(task.as_mut()) }.poll(context);
+        std::mem::forget(unwinding);
         self.running.set(None);
         poll.is_ready() || self.aborted.take()
     }
@@ -246,16 +248,27 @@ impl Tasks {
         if is_here { self.end(id) } else { None }
     }
 
-    /// Takes any task out that is left and not being polled, to be dropped.
-    pub(super) fn end_any(&self) -> Option<Task> {
+    /// Takes the next task out, from `place` on, that is not being polled, to be dropped.
+    pub(super) fn end_next(&self, place: &mut usize) -> Option<Task> {
         let running = self.running.get();
-        let id = self
-            .table()
-            .entries
+        let entries = &self.table().entries;
+        let next = entries
+            .get(*place..)?
             .iter()
-            .find(|entry| entry.task.is_some() && Some(entry.id) != running)?
-            .id;
+            .position(|entry| entry.task.is_some() && Some(entry.id) != running)?;
+        *place += next;
+        let id = entries[*place].id;
         self.end(id)
+    }
+}
+
+/// Ends a task whose poll panics: the waker of its join handle did.
+struct Unwinding<'t>(&'t Tasks, TaskId);
+
+impl Drop for Unwinding<'_> {
+    fn drop(&mut self) {
+        self.0.running.set(None);
+        drop(self.0.end(self.1));
     }
 }
 
@@ -269,7 +282,8 @@ pub(super) struct Ready {
 
 impl Drop for Tasks {
     fn drop(&mut self) {
-        while let Some(task) = self.end_any() {
+        let mut place = 0;
+        while let Some(task) = self.end_next(&mut place) {
             drop(task);
         }
     }

@@ -12,18 +12,18 @@ use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
 use std::os::fd::OwnedFd;
-use std::panic::{self, AssertUnwindSafe};
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use ring_io::{BufferPool, OneThread, RegisterError};
 
-use super::engine::{Aftermath, Counters, Engine};
+use super::engine::{Aftermath, Counters, Engine, Key, Orphan, OrphanId};
 use super::error::BuildError;
 use super::executor::{Executor, JoinHandle, Pause, Tasks};
-use super::handle::{Handle, Start, StartMultishot};
-use super::owned::{MultishotOperation, OwnedOperation};
+use super::handle::{Handle, Start, StartMultishot, moment_after};
+use super::owned::{Completion, MultishotOperation, OwnedOperation};
+use super::panics::Panics;
 
 pub use builder::LocalBuilder;
 pub use chain::Chain;
@@ -126,39 +126,42 @@ impl Inner {
         if rung {
             self.executor.collect();
         }
-        // A panic in one of them must not keep the others from theirs: the first goes on when all had their turn.
-        let mut first_panic = None;
-        let mut guard = |f: &mut dyn FnMut()| {
-            if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(f)) {
-                first_panic.get_or_insert(panic);
-            }
-        };
+        // A panic in one of them must not keep the others from theirs.
+        let mut panics = Panics::default();
         for waker in wakers {
-            let mut waker = Some(waker);
-            guard(&mut || {
-                if let Some(waker) = waker.take() {
-                    waker.wake();
-                }
-            });
+            panics.catch(|| waker.wake());
         }
         for waker in unused {
-            let mut waker = Some(waker);
-            guard(&mut || drop(waker.take()));
+            panics.catch(|| drop(waker));
         }
         for (id, completion, last) in orphans {
-            let Some(mut orphan) = self.with(|engine, _| engine.lend_orphan(id)) else {
-                continue;
-            };
-            guard(&mut || orphan.complete(completion));
-            if last {
-                let mut orphan = Some(orphan);
-                guard(&mut || drop(orphan.take()));
-            } else {
-                self.with(|engine, _| engine.adopt(id, orphan));
+            if let Some(orphan) = self.with(|engine, _| engine.lend_orphan(id, completion, last)) {
+                self.tell_orphan(id, orphan, completion, last, &mut panics);
             }
         }
-        if let Some(panic) = first_panic {
-            panic::resume_unwind(panic);
+        panics.resume();
+    }
+
+    /// Tells an orphan of a completion, and of those that were reaped meanwhile.
+    fn tell_orphan(
+        &self,
+        id: OrphanId,
+        mut orphan: Box<dyn Orphan>,
+        mut completion: Completion,
+        mut last: bool,
+        panics: &mut Panics,
+    ) {
+        loop {
+            panics.catch(|| orphan.complete(completion));
+            if last {
+                self.with(|engine, _| engine.forget_orphan(id));
+                panics.catch(|| drop(orphan));
+                return;
+            }
+            let Some(next) = self.with(|engine, _| engine.take_orphan(id, orphan)) else {
+                return;
+            };
+            (orphan, completion, last) = next;
         }
     }
 
@@ -180,21 +183,22 @@ impl Inner {
         }
     }
 
-    /// Cancels everything and waits for the kernel to let go, until `deadline`.
-    fn drain(&self, deadline: Instant) -> Leftover {
-        self.with(|engine, _| engine.cancel_all());
-        loop {
-            let left = self.with(|engine, _| engine.outstanding());
-            let now = Instant::now();
-            if left == 0 || now >= deadline {
+    /// Cancels everything and waits for the kernel to let go, for `grace` at most.
+    fn drain(&self, grace: Duration) -> Leftover {
+        let deadline = moment_after(grace);
+        // Without grace, too, the kernel gets what was pushed: closes are among it.
+        let mut result = self.with(|engine, tasks| {
+            engine.cancel_all();
+            engine.turn(tasks)
+        });
+        self.settle();
+        while result.is_ok() && self.with(|engine, _| engine.outstanding()) != 0 {
+            let limit = deadline.saturating_duration_since(Instant::now());
+            if limit.is_zero() {
                 break;
             }
-            let limit = deadline - now;
-            let result = self.with(|engine, tasks| engine.wait(tasks, Some(limit)));
+            result = self.with(|engine, tasks| engine.wait(tasks, Some(limit)));
             self.settle();
-            if result.is_err() {
-                break;
-            }
         }
         Leftover {
             completions: self.with(|engine, _| {
@@ -202,6 +206,16 @@ impl Inner {
                 engine.outstanding()
             }),
         }
+    }
+}
+
+/// Undoes the start of an operation whose entry panics before it is there.
+struct Unpushed<'i>(&'i Inner, Key);
+
+impl Drop for Unpushed<'_> {
+    fn drop(&mut self) {
+        // Settled by the next who does: this is no place for another panic.
+        self.0.with(|engine, tasks| engine.withdraw(self.1, tasks));
     }
 }
 
@@ -319,10 +333,13 @@ impl LocalProactor {
             return Leftover::default();
         }
         inner.with(|engine, tasks| engine.close(tasks));
-        inner.settle();
-        inner.executor.close();
-        inner.settle();
-        inner.drain(Instant::now() + grace)
+        let mut panics = Panics::default();
+        panics.catch(|| inner.settle());
+        panics.catch(|| inner.executor.close());
+        panics.catch(|| inner.settle());
+        let leftover = inner.drain(grace);
+        panics.resume();
+        leftover
     }
 }
 
@@ -377,7 +394,7 @@ impl LocalHandle {
 
     /// Waits until `duration` has passed.
     pub fn sleep(&self, duration: Duration) -> Sleep {
-        self.sleep_until(Instant::now() + duration)
+        self.sleep_until(moment_after(duration))
     }
 
     /// Waits until `at`.

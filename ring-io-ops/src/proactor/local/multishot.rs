@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use super::Inner;
+use super::{Inner, Unpushed};
 use crate::proactor::engine::{Abandoned, Key, Kind, Orphan, Started, StreamProgress};
 use crate::proactor::executor::waker;
 use crate::proactor::owned::{Completion, MultishotOperation};
@@ -28,6 +28,8 @@ pub struct Multishot<'p, T: MultishotOperation> {
     state: State,
     credit: u32,
     unread_max: u32,
+    /// It is not armed anew.
+    cancelled: bool,
     operation: MaybeUninit<T>,
 }
 
@@ -65,6 +67,7 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
             state: State::NEW,
             credit: T::CREDIT,
             unread_max: 64,
+            cancelled: false,
             operation: MaybeUninit::new(operation),
         }
     }
@@ -88,10 +91,13 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
         poll_fn(|context| self.poll_item(context)).await
     }
 
-    /// Asks the kernel to end the operation. What it has brought, and its end, still come.
+    /// Ends the operation. What it has brought, and its end, still come; it is not armed anew.
     pub fn cancel(&mut self) {
+        self.cancelled = true;
         if let Some(key) = self.state.key() {
-            self.inner.with(|engine, _| engine.cancel_in_flight(key));
+            if self.inner.with(|engine, tasks| engine.cancel(key, tasks)) {
+                self.state = State::NEW;
+            }
             self.inner.settle();
         }
     }
@@ -123,19 +129,30 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
         let inner = self.inner;
         loop {
             let Some(key) = self.state.key() else {
-                return if self.state == State::NEW {
-                    self.arm(context)
-                } else {
+                return if self.state == State::OVER {
                     Poll::Ready(None)
+                } else if self.cancelled {
+                    self.state = State::OVER;
+                    // SAFETY: initialised (1); the kernel never had this entry, and the completion says so.
+                    let item = unsafe {
+                        self.operation
+                            .assume_init_mut()
+                            .item(Completion::cancelled())
+                    };
+                    Poll::Ready(Some(item))
+                } else {
+                    self.arm(context)
                 };
             };
             match inner.with(|engine, _| engine.look_multishot(key, context.waker())) {
                 StreamProgress::Pending => return Poll::Pending,
                 StreamProgress::OtherWaker => {
                     let waker = waker::clone(context.waker());
-                    inner.with(|engine, _| engine.set_waker(key, waker));
+                    let is_pending = inner.with(|engine, _| engine.set_waker(key, waker));
                     inner.settle();
-                    return Poll::Pending;
+                    if is_pending {
+                        return Poll::Pending;
+                    }
                 }
                 StreamProgress::Item(completion) => {
                     // SAFETY: initialised (1); one of its completions, taken once.
@@ -143,20 +160,20 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
                     return Poll::Ready(Some(item));
                 }
                 StreamProgress::Last(completion) => {
+                    // The key is nobody's any more, whatever panics below.
+                    self.state = State::OVER;
                     inner.settle();
                     // SAFETY: as above.
                     let operation = unsafe { self.operation.assume_init_mut() };
-                    self.state = if operation.goes_on(&completion) {
-                        State::NEW
-                    } else {
-                        State::OVER
-                    };
+                    if !self.cancelled && operation.goes_on(&completion) {
+                        self.state = State::NEW;
+                    }
                     // SAFETY: as above.
                     return Poll::Ready(Some(unsafe { operation.item(completion) }));
                 }
                 StreamProgress::Paused => {
-                    inner.settle();
                     self.state = State::NEW;
+                    inner.settle();
                 }
                 StreamProgress::Granted => return self.push_granted(key, context),
             }
@@ -180,15 +197,19 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
             engine.set_waker(key, waker);
             engine.start_granted(key, kind)
         });
+        // The key is a new one, or none: the old one must not be used after a panic in what follows.
+        self.state = State::NEW;
         self.go_on(started)
     }
 
     fn go_on(&mut self, started: Started) -> Poll<Option<T::Item>> {
         let poll = match started {
             Started::Ready(key) => {
-                self.state = State::started(key);
+                let unpushed = Unpushed(self.inner, key);
                 // SAFETY: initialised (1), and the kernel does not have it.
                 let sqe = unsafe { self.operation.assume_init_mut() }.entry();
+                std::mem::forget(unpushed);
+                self.state = State::started(key);
                 // SAFETY: what the entry lends lives as long as the operation, which `self` keeps, or hands over (2).
                 let _ = self
                     .inner
@@ -233,23 +254,21 @@ impl<T: MultishotOperation> Drop for Multishot<'_, T> {
         };
         let abandoned = self.inner.with(|engine, tasks| engine.abandon(key, tasks));
         let mut operation = std::mem::replace(&mut self.operation, MaybeUninit::uninit());
-        match abandoned {
-            // SAFETY: initialised (1), and the kernel never had it.
-            Abandoned::Unused => unsafe { operation.assume_init_drop() },
-            Abandoned::Over(completions) => {
-                for completion in completions {
-                    // SAFETY: initialised (1); each is taken once.
-                    unsafe { operation.assume_init_mut().abandon(completion) };
-                }
-                // SAFETY: the kernel has ended it.
-                unsafe { operation.assume_init_drop() };
-            }
-            Abandoned::InFlight(id) => {
-                let orphan = Box::new(Owned(operation));
-                self.inner.with(|engine, _| engine.adopt(id, orphan));
+        if let Abandoned::InFlight(id) = abandoned {
+            let orphan = Box::new(Owned(operation));
+            self.inner.with(|engine, _| engine.adopt(id, orphan));
+            return self.inner.settle();
+        }
+        // First, because what follows is code of the user's, and may panic.
+        self.inner.settle();
+        if let Abandoned::Over(completions) = abandoned {
+            for completion in completions {
+                // SAFETY: initialised (1); each is taken once.
+                unsafe { operation.assume_init_mut().abandon(completion) };
             }
         }
-        self.inner.settle();
+        // SAFETY: initialised (1), and the kernel has ended it, or never had it.
+        unsafe { operation.assume_init_drop() };
     }
 }
 

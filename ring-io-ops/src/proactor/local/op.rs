@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ring_io::Errno;
 
-use super::{Chain, Inner, Sleep};
+use super::{Chain, Inner, Sleep, Unpushed};
 use crate::proactor::chain::LinkDeadline;
 use crate::proactor::engine::{Abandoned, Key, Kind, Orphan, Progress, Started};
 use crate::proactor::error::OpError;
@@ -115,6 +115,11 @@ impl<'p, T: OwnedOperation> Op<'p, T> {
         OpFuture::deadline(self, at)
     }
 
+    #[cfg(test)]
+    pub(crate) fn user_data(&self) -> Option<u64> {
+        self.state.key().map(Key::user_data)
+    }
+
     /// Takes the operation out, which is over.
     #[inline(always)]
     fn finish(&mut self, mut completion: Completion) -> T::Output {
@@ -175,9 +180,11 @@ impl<T: OwnedOperation> Op<'_, T> {
     fn go_on(&mut self, started: Started) -> Poll<T::Output> {
         match started {
             Started::Ready(key) => {
-                self.state = State::started(key);
+                let unpushed = Unpushed(self.inner, key);
                 // SAFETY: initialised (1), and the kernel does not have it yet.
                 let sqe = unsafe { self.operation.assume_init_mut() }.entry();
+                std::mem::forget(unpushed);
+                self.state = State::started(key);
                 // SAFETY: what the entry lends lives as long as the operation, which `self` keeps, or hands over (2).
                 let wakes = self
                     .inner
@@ -209,6 +216,8 @@ impl<T: OwnedOperation> Op<'_, T> {
             engine.set_waker(key, waker);
             engine.start_granted(key, Kind::Single)
         });
+        // The key is a new one, or none: the old one must not be used after a panic in what follows.
+        self.state = State::NEW;
         let poll = self.go_on(started);
         self.inner.settle();
         poll
@@ -216,11 +225,15 @@ impl<T: OwnedOperation> Op<'_, T> {
 
     #[cold]
     #[inline(never)]
-    fn change_waker(&mut self, key: Key, context: &Context<'_>) -> Poll<T::Output> {
+    fn change_waker(&mut self, key: Key, context: &mut Context<'_>) -> Poll<T::Output> {
         let waker = waker::clone(context.waker());
-        self.inner.with(|engine, _| engine.set_waker(key, waker));
+        let is_pending = self.inner.with(|engine, _| engine.set_waker(key, waker));
         self.inner.settle();
-        Poll::Pending
+        if is_pending {
+            Poll::Pending
+        } else {
+            Pin::new(self).poll(context)
+        }
     }
 
     #[cold]
@@ -230,21 +243,22 @@ impl<T: OwnedOperation> Op<'_, T> {
         let abandoned = self.inner.with(|engine, tasks| engine.abandon(key, tasks));
         // Initialised so far (1), and not from now on; moving it touches nothing that the kernel uses.
         let operation = std::mem::replace(&mut self.operation, MaybeUninit::uninit());
-        match abandoned {
-            // SAFETY: initialised, and the kernel never had it.
-            Abandoned::Unused => drop(unsafe { operation.assume_init() }),
-            Abandoned::Over(completions) => {
-                for completion in completions {
-                    // SAFETY: initialised, and there is one completion.
-                    unsafe { operation.assume_init_read().abandon(completion) };
-                }
-            }
-            Abandoned::InFlight(id) => {
-                let orphan = Box::new(Owned(operation));
-                self.inner.with(|engine, _| engine.adopt(id, orphan));
-            }
+        if let Abandoned::InFlight(id) = abandoned {
+            let orphan = Box::new(Owned(operation));
+            self.inner.with(|engine, _| engine.adopt(id, orphan));
+            return self.inner.settle();
         }
+        // First, because what follows is code of the user's, and may panic.
         self.inner.settle();
+        if let Abandoned::Over(completions) = abandoned {
+            for completion in completions {
+                // SAFETY: initialised, and there is one completion.
+                unsafe { operation.assume_init_read().abandon(completion) };
+            }
+        } else {
+            // SAFETY: initialised, and the kernel never had it.
+            drop(unsafe { operation.assume_init() });
+        }
     }
 }
 

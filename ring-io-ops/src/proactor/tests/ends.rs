@@ -1,0 +1,146 @@
+//! The end of a proactor, and what is left of it.
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::probe::{Probe, Tally};
+use super::{Bells, audit, played, poll, poll_with, turn};
+use crate::proactor::handle::Handle;
+use crate::proactor::{LocalProactor, OpError};
+
+#[test]
+fn who_waits_for_a_turn_learns_of_the_end() {
+    let (proactor, player) = played(1);
+    let tally = Rc::new(Tally::default());
+    let bells = Arc::new(Bells::default());
+    let handle = (*proactor).clone();
+    let mut first = handle.start(Probe::new(&tally));
+    let mut second = handle.start(Probe::new(&tally));
+    assert!(poll(&mut first).is_pending());
+    assert!(poll_with(&mut second, &bells).is_pending());
+    turn(&proactor);
+    player.end(0, 1);
+    let leftover = proactor.shutdown(Duration::from_secs(5));
+    assert_eq!(leftover.completions, 0);
+    assert_eq!(bells.rung(), 1);
+    assert_eq!(poll(&mut second), Poll::Ready(Err(OpError::Closed)));
+    assert_eq!(poll(&mut first), Poll::Ready(Ok(1)));
+    assert_eq!(
+        poll(&mut handle.start(Probe::new(&tally))),
+        Poll::Ready(Err(OpError::Closed))
+    );
+    assert_eq!(tally.live.get(), 0);
+}
+
+#[test]
+fn who_found_the_queue_full_learns_of_the_end() {
+    let (proactor, player) = played(4);
+    let tally = Rc::new(Tally::default());
+    let bells = Arc::new(Bells::default());
+    let handle = (*proactor).clone();
+    player.fill(true);
+    let mut op = handle.start(Probe::new(&tally));
+    assert!(poll_with(&mut op, &bells).is_pending());
+    audit(&proactor);
+    player.fill(false);
+    assert_eq!(proactor.shutdown(Duration::from_secs(5)).completions, 0);
+    assert_eq!(bells.rung(), 1);
+    assert_eq!(poll(&mut op), Poll::Ready(Err(OpError::Closed)));
+}
+
+#[test]
+fn a_proactor_without_grace_still_closes_what_it_was_given() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let proactor = LocalProactor::new().expect("a proactor");
+    proactor.close(writer.into());
+    assert_eq!(proactor.shutdown(Duration::ZERO).completions, 0);
+    // The end of the pipe is gone, so there is nothing to wait for.
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut { reader }, &mut bytes).expect("an end");
+}
+
+#[test]
+fn what_was_pushed_and_not_submitted_before_the_end_never_is() {
+    let (proactor, player) = played(4);
+    let tally = Rc::new(Tally::default());
+    let handle = (*proactor).clone();
+    let mut op = handle.start(Probe::new(&tally));
+    assert!(poll(&mut op).is_pending());
+    // The kernel takes nothing before the time is over.
+    for _ in 0..3 {
+        player.refuse(ring_io::EnterError::Again);
+    }
+    let leftover = proactor.shutdown(Duration::ZERO);
+    assert_ne!(leftover.completions, 0);
+    let submitted = handle.counters().submitted;
+    for _ in 0..5 {
+        handle.submit_now();
+    }
+    assert_eq!(handle.counters().submitted, submitted);
+    std::mem::forget(op);
+}
+
+#[test]
+fn what_was_not_drained_is_leaked() {
+    let (proactor, _player) = played(4);
+    let tally = Rc::new(Tally::default());
+    let mut op = proactor.start(Probe::new(&tally));
+    assert!(poll(&mut op).is_pending());
+    turn(&proactor);
+    drop(op);
+    let leftover = proactor.shutdown(Duration::ZERO);
+    assert_ne!(leftover.completions, 0);
+    assert_eq!(tally.live.get(), 1, "the kernel may still use it");
+}
+
+#[test]
+fn times_without_end_are_possible() {
+    let proactor = LocalProactor::new().expect("a proactor");
+    let tally = Rc::new(Tally::default());
+    let mut sleep = proactor.sleep(Duration::MAX);
+    assert!(poll(&mut sleep).is_pending());
+    let mut op = proactor.start(Probe::new(&tally)).timeout(Duration::MAX);
+    assert!(poll(&mut op).is_pending());
+    // The bell's trial may end the first wait.
+    turn(&proactor);
+    while poll(&mut op).is_pending() {
+        proactor.park(Some(Duration::MAX));
+    }
+    drop((op, sleep));
+    assert_eq!(proactor.shutdown(Duration::MAX).completions, 0);
+}
+
+#[test]
+fn a_hundred_thousand_tasks_are_dropped_in_linear_time() {
+    let proactor = LocalProactor::new().expect("a proactor");
+    let tally = Rc::new(Tally::default());
+    for _ in 0..100_000 {
+        let probe = Probe::new(&tally);
+        drop(proactor.spawn(async move {
+            std::future::pending::<()>().await;
+            drop(probe);
+        }));
+    }
+    assert_eq!(tally.live.get(), 100_000);
+    assert_eq!(proactor.shutdown(Duration::from_secs(5)).completions, 0);
+    assert_eq!(tally.live.get(), 0);
+}
+
+#[test]
+fn a_descriptor_is_closed_behind_what_was_pushed() {
+    let proactor = LocalProactor::new().expect("a proactor");
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    std::io::Write::write_all(&mut writer, b"bytes").expect("a write");
+    let fd = crate::Fd(reader.as_fd().as_raw_fd());
+    // SAFETY: the descriptor is closed behind the read.
+    let read = unsafe { crate::proactor::ReadAt::new(fd, Vec::with_capacity(8), u64::MAX) };
+    let mut read = proactor.start(read);
+    assert!(poll(&mut read).is_pending());
+    // Pushed, and not submitted yet: the number must not be somebody else's when it is.
+    proactor.close(reader.into());
+    let read = proactor.block_on(read);
+    assert_eq!(read.expect("the read").1, b"bytes");
+}
