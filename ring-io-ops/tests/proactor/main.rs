@@ -7,6 +7,7 @@ mod chain;
 mod events;
 mod fs;
 mod guest;
+mod life;
 mod local;
 mod mailbox;
 mod net;
