@@ -1221,7 +1221,7 @@ impl Rare<'_> {
                 }
             }
             State::Orphan => {
-                let id = slot.result as u32 as u64 | (slot.flags as u64) << 32;
+                let id = u64::from(slot.result as u32) | u64::from(slot.flags) << 32;
                 if id != 0 {
                     self.aftermath
                         .orphans

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ring_io::{
     BufRing, BufRingError, CompletionQueue, Cqe, EnterError, OneThread, Readiness, Registrar, Ring,
-    SetupError, Sqe, SubmissionQueue, Wait,
+    SetupError, Sqe, SubmissionQueue, Submitted, Wait,
 };
 
 /// What a ring for the engine is made with.
@@ -191,7 +191,7 @@ impl Port {
         if let Some(error) = self.faults.as_mut().and_then(|faults| faults.enter()) {
             return Err(error);
         }
-        self.sq.submit().map(|submitted| submitted.count())
+        self.sq.submit().map(Submitted::count)
     }
 
     /// The same, and waits for `wait_for` completions without end.
@@ -201,9 +201,7 @@ impl Port {
         if let Some(error) = self.faults.as_mut().and_then(|faults| faults.enter()) {
             return Err(error);
         }
-        self.sq
-            .submit_and_wait(wait_for)
-            .map(|submitted| submitted.count())
+        self.sq.submit_and_wait(wait_for).map(Submitted::count)
     }
 
     /// The same, for a time, and with less after a shorter one.

@@ -176,7 +176,7 @@ impl Inner {
     }
 
     fn turn(&self) {
-        let result = self.with(|engine, tasks| engine.turn(tasks));
+        let result = self.with(Engine::turn);
         self.settle();
         if let Err(error) = result {
             refused(error);
@@ -332,7 +332,7 @@ impl LocalProactor {
         if inner.with(|engine, _| engine.is_closed()) {
             return Leftover::default();
         }
-        inner.with(|engine, tasks| engine.close(tasks));
+        inner.with(Engine::close);
         let mut panics = Panics::default();
         panics.catch(|| inner.settle());
         panics.catch(|| inner.executor.close());

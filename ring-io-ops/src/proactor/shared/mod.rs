@@ -327,7 +327,7 @@ mod tests {
             let waker = Waker::from(Arc::clone(&flag));
             let mut context = Context::from_waker(&waker);
             let mut sleep = std::pin::pin!(proactor.sleep(Duration::from_micros(200)));
-            while let Poll::Pending = sleep.as_mut().poll(&mut context) {
+            while sleep.as_mut().poll(&mut context).is_pending() {
                 std::thread::park();
             }
             assert!(flag.0.load(Ordering::SeqCst));

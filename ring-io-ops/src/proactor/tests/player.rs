@@ -23,8 +23,8 @@ struct Held {
 struct Script {
     /// Pushed and not arrived, as far as the test may decide of their end.
     pushed: Vec<u64>,
-    /// Targets of cancel requests that are pushed and not arrived, by the request's place; `None` is everybody.
-    cancels: VecDeque<Option<u64>>,
+    /// Targets of cancel requests that are pushed and not arrived, in their order.
+    cancels: VecDeque<Whom>,
     held: Vec<Held>,
     /// What the next reap brings.
     due: Vec<Cqe>,
@@ -122,11 +122,25 @@ impl Player {
     }
 }
 
+/// Whom a cancel request is for.
+#[derive(Clone, Copy, Debug)]
+enum Whom {
+    One(u64),
+    Everybody,
+}
+
 /// Whether an entry asks for a cancellation, and of whom.
-fn cancel_target(sqe: &Sqe) -> Option<Option<u64>> {
+fn cancel_target(sqe: &Sqe) -> Option<Whom> {
     let one = AsyncCancel::new(CancelMatch::user_data(0)).to_sqe();
     let any = AsyncCancelAll::any().to_sqe();
-    (sqe.opcode() == one.opcode()).then(|| (sqe.op_flags() != any.op_flags()).then_some(sqe.addr()))
+    if sqe.opcode() != one.opcode() {
+        return None;
+    }
+    Some(if sqe.op_flags() == any.op_flags() {
+        Whom::Everybody
+    } else {
+        Whom::One(sqe.addr())
+    })
 }
 
 impl Faults for Player {
@@ -170,7 +184,10 @@ impl Faults for Player {
                 && let Some(target) = script.cancels.pop_front()
             {
                 for held in &mut script.held {
-                    held.cancelled |= target.is_none_or(|target| target == held.user_data);
+                    held.cancelled |= match target {
+                        Whom::One(user_data) => user_data == held.user_data,
+                        Whom::Everybody => true,
+                    };
                 }
             }
             completions.push(cqe);
