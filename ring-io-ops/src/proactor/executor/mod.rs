@@ -148,7 +148,12 @@ impl Executor {
                 Step::Nobody => return Err(Pause::Idle),
             }
         }
-        Err(Pause::Budget)
+        // Whoever has polled all who were ready need not look for completions before it waits for them.
+        Err(if self.is_idle() {
+            Pause::Idle
+        } else {
+            Pause::Budget
+        })
     }
 
     /// Polls the first of the ready.
