@@ -56,7 +56,7 @@ pub use wide::{SafeWideOperation, Wide, WideOperation};
 #[doc = include_str!("../README.md")]
 struct ReadMe;
 
-/// The same for the repository's.
-#[cfg(doctest)]
+/// The same for the repository's, which shows the proactor too.
+#[cfg(all(doctest, feature = "proactor"))]
 #[doc = include_str!("../../README.md")]
 struct RepositoryReadMe;

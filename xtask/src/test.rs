@@ -10,6 +10,9 @@ use crate::skips::SkipLog;
 use crate::tally::{self, Tally};
 use crate::{kernel, vendor, workspace};
 
+/// What is tested that is not on by default. Not all features: some of xtask's own take long to build.
+const FEATURES: &str = "ring-io-ops/proactor,ring-io-ops/bytes,ring-io-ops/futures-io";
+
 /// Runs all steps and prints the summary.
 pub(crate) fn run(deny_skips: bool) -> Result<ExitCode> {
     // Said once and first, not by a hundred failing tests.
@@ -25,11 +28,21 @@ pub(crate) fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
         "format",
         workspace::cargo(["fmt", "--all", "--check"]),
     )?;
-    command_step(report, "clippy", clippy(&["--workspace"]))?;
+    command_step(
+        report,
+        "clippy",
+        clippy(&["--workspace", "--features", FEATURES]),
+    )?;
     test_step(
         report,
         "tests",
-        workspace::cargo(["test", "--workspace", "--no-fail-fast"]),
+        workspace::cargo([
+            "test",
+            "--workspace",
+            "--features",
+            FEATURES,
+            "--no-fail-fast",
+        ]),
         deny_skips,
     )?;
     command_step(report, "docs", docs())
@@ -45,7 +58,7 @@ pub(crate) fn clippy(selection: &[&str]) -> Command {
 }
 
 fn docs() -> Command {
-    let mut command = workspace::cargo(["doc", "--workspace", "--no-deps"]);
+    let mut command = workspace::cargo(["doc", "--workspace", "--features", FEATURES, "--no-deps"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     command
 }
