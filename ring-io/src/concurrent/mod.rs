@@ -136,6 +136,7 @@
 //! of stall.
 
 mod completion;
+mod duty;
 mod order;
 #[doc(hidden)]
 pub mod protocol;

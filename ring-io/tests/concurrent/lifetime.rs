@@ -137,6 +137,38 @@ fn an_owner_stops_when_everything_has_completed() {
 }
 
 #[test]
+fn who_waits_learns_that_nobody_will_submit() {
+    for _ in 0..20 {
+        let (ring, owner) = Ring::builder(8).build_owned().expect("a ring");
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| {
+                let submitter = ring.submitter();
+                submitter.push_nop(1).expect("room");
+                submitter.wait(&mut [Cqe::default()], None)
+            });
+            drop(owner);
+            assert_eq!(waits.join().expect("no panic"), Err(RingError::OwnerGone));
+        });
+    }
+}
+
+#[test]
+fn an_owner_submits_each_lone_push() {
+    let (ring, mut owner) = Ring::builder(8).build_owned().expect("a ring");
+    std::thread::scope(|scope| {
+        let running = scope.spawn(move || owner.run());
+        let submitter = ring.submitter();
+        for number in 0..1_000 {
+            submitter.push_nop(number).expect("room");
+            submitter.submit().expect("a live ring");
+            assert_eq!(wait_for_one(&ring).user_data(), number);
+        }
+        ring.stop_owner();
+        assert_eq!(running.join().expect("no panic"), Ok(()));
+    });
+}
+
+#[test]
 fn what_was_pushed_and_not_submitted_goes_with_the_submitter() {
     let ring = Ring::new(8).expect("a ring");
     let submitter = ring.submitter();

@@ -1,9 +1,12 @@
 //! Many threads that wait: each completion is got by one, and nobody sleeps on.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use ring_io::Cqe;
 use ring_io::concurrent::{Outcome, Ring};
+
+use crate::support::skip;
 
 #[test]
 fn a_wait_ends_with_its_time() {
@@ -96,4 +99,116 @@ fn who_submits_for_others_says_so_to_them() {
     assert_eq!(other.submit(), Ok(Outcome::Submitted(1)));
     assert_eq!(submitter.submit(), Ok(Outcome::Submitted(0)));
     assert!(ring.pop().expect("a live ring").is_some());
+}
+
+#[test]
+fn a_wait_without_time_fetches_what_overflowed() {
+    let ring = Ring::builder(4).cq_entries(4).build().expect("a ring");
+    let submitter = ring.submitter();
+    for number in 0..20 {
+        while submitter.push_nop(number).is_err() {
+            submitter.submit().expect("a live ring");
+        }
+    }
+    submitter.submit().expect("a live ring");
+    assert!(ring.has_overflow());
+    let mut out = [Cqe::default()];
+    for number in 0..20 {
+        assert_eq!(ring.wait(&mut out, Some(Duration::ZERO)), Ok(1));
+        assert_eq!(out[0].user_data(), number);
+    }
+}
+
+/// What the kernel says of a thread of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    /// The system call in which it sleeps.
+    call: Option<libc::c_long>,
+    /// How often it went to sleep.
+    sleeps: u64,
+}
+
+fn state_of(thread: libc::pid_t) -> Option<State> {
+    let folder = format!("/proc/self/task/{thread}");
+    let call = std::fs::read_to_string(format!("{folder}/syscall")).ok()?;
+    let status = std::fs::read_to_string(format!("{folder}/status")).ok()?;
+    let sleeps = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+    Some(State {
+        // `running`, where it does not sleep.
+        call: call.split(' ').next()?.parse().ok(),
+        sleeps: sleeps.trim().parse().ok()?,
+    })
+}
+
+/// Waits until all of `threads` sleep, one in the ring and the others beside it; answers their states, and who leads.
+fn settled(threads: &[libc::pid_t]) -> (Vec<State>, usize) {
+    loop {
+        let states: Vec<_> = threads
+            .iter()
+            .map(|&thread| state_of(thread).expect("a thread that waits"))
+            .collect();
+        let is_in = |call, state: &State| state.call == Some(call);
+        let leads = |state: &State| is_in(libc::SYS_io_uring_enter, state);
+        let follows = |state: &State| is_in(libc::SYS_futex, state);
+        if states.iter().all(|state| leads(state) || follows(state)) {
+            // They are looked at one after the other. Two that were seen in the ring are two that are there, since
+            // nothing was submitted that could have ended the first one's wait.
+            let leaders: Vec<_> = states.iter().map(leads).collect();
+            assert_eq!(leaders.iter().filter(|leads| **leads).count(), 1);
+            let leader = leaders.iter().position(|leads| *leads);
+            return (states, leader.expect("one leads"));
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn one_completion_wakes_the_leader_and_one_follower() {
+    const WAITERS: usize = 8;
+    if state_of(std::process::id() as libc::pid_t).is_none() {
+        return skip("/proc does not tell what a thread sleeps in");
+    }
+    let ring = Ring::new(8).expect("a ring");
+    std::thread::scope(|scope| {
+        let (told, tells) = mpsc::channel();
+        let mut waiters: Vec<_> = (0..WAITERS)
+            .map(|_| {
+                let (ring, told) = (&ring, told.clone());
+                let (number, numbers) = mpsc::channel();
+                scope.spawn(move || {
+                    // SAFETY: no argument.
+                    let thread = unsafe { libc::gettid() };
+                    number.send(thread).expect("a receiver");
+                    let mut out = [Cqe::default()];
+                    assert_eq!(ring.wait(&mut out, None), Ok(1));
+                    told.send((thread, out[0].user_data())).expect("a receiver");
+                });
+                numbers.recv().expect("a sender")
+            })
+            .collect();
+        let submitter = ring.submitter();
+        for number in 0..WAITERS as u64 {
+            let (before, leader) = settled(&waiters);
+            let led = waiters[leader];
+            submitter.push_nop(number).expect("room");
+            submitter.submit().expect("a live ring");
+            assert_eq!(tells.recv().expect("a sender"), (led, number));
+            let mut followed = before;
+            followed.remove(leader);
+            waiters.remove(leader);
+            if waiters.is_empty() {
+                break;
+            }
+            let (after, _) = settled(&waiters);
+            // The one that was woken leads now; all others have slept through it.
+            let woken = after
+                .iter()
+                .zip(&followed)
+                .filter(|(after, before)| after.sleeps != before.sleeps)
+                .count();
+            assert_eq!(woken, 1);
+        }
+    });
 }
