@@ -238,14 +238,16 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
             .wait_until_taken(self.pushed.get(), || self.submit())
     }
 
-    /// Submits, and waits up to `timeout` until `count` entries are free; whether they are. Zero-length waits submit,
-    /// too. Another thread may take them before this one does.
+    /// Submits, and waits up to `timeout` until `count` entries are free; whether they are. Another thread may take them
+    /// before this one does.
     ///
-    /// Who pushes in a loop takes this instead of trying again at once: with [`sqpoll`](super::Builder::sqpoll) it leaves
-    /// the processor to the kernel's thread, which makes the room (`IORING_ENTER_SQ_WAIT`, Linux 5.10), and a full queue is
-    /// then waited for without a limit. Entries that this thread holds or keeps itself are not free: a wait for
-    /// these ends with its time only. Nor does it end, before its time, for a `count` that is larger than the queue: that
-    /// answers `false` at once.
+    /// For who pushes in a loop, in place of trying again at once. On a ring with
+    /// [`sqpoll`](super::Builder::sqpoll) it leaves the processor to the kernel's thread, which makes the room; where the
+    /// queue is full of requests for that thread, it sleeps in the kernel until one is taken (`IORING_ENTER_SQ_WAIT`,
+    /// Linux 5.10), however long that takes.
+    ///
+    /// What a thread holds or keeps is not free, also if it is this one. More than the queue has are never free: the answer
+    /// is `false` at once.
     ///
     /// # Errors
     ///

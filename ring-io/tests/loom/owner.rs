@@ -28,7 +28,6 @@ impl Shared {
             taken: (Mutex::new(Vec::new()), Condvar::new()),
         })
     }
-
 }
 
 fn spawn_owner(shared: &Arc<Shared>) -> thread::JoinHandle<()> {
