@@ -42,6 +42,67 @@
 //! [`pop_sqe`](Submitter::pop_sqe), and pushed as chains by [`push_batch`](Submitter::push_batch). When none is free,
 //! [`wait_for_space`](Submitter::wait_for_space).
 //!
+//! # A pool of workers
+//!
+//! A completion comes to whichever thread takes it, not to the one that pushed. So let `user_data` lead to all that a request
+//! needs, such as a place in a table that every worker sees: that place, and the memory it lends to the kernel, belongs
+//! to who pushes, then to the kernel, then to who reaps. A wait has no end of its own: to let workers go, push one
+//! request for each that says so, and let each wait with room for one.
+//!
+//! ```
+//! use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+//!
+//! use ring_io::Cqe;
+//! use ring_io::concurrent::{Ring, RingError, Submitter};
+//!
+//! const WORKERS: u64 = 4;
+//! const JOBS: u64 = 100;
+//! /// Tells one worker to go.
+//! const GO: u64 = u64::MAX;
+//!
+//! fn push(submitter: &Submitter, user_data: u64) -> Result<(), RingError> {
+//!     while submitter.push_nop(user_data).is_err() {
+//!         submitter.wait_for_space(1, None)?;
+//!     }
+//!     submitter.submit()?;
+//!     Ok(())
+//! }
+//!
+//! fn work(ring: &Ring, started: &AtomicU64, done: &AtomicU64) -> Result<(), RingError> {
+//!     let submitter = ring.submitter();
+//!     push(&submitter, started.fetch_add(1, Relaxed))?;
+//!     let mut one = [Cqe::default()];
+//!     loop {
+//!         submitter.wait(&mut one, None)?;
+//!         if one[0].user_data() == GO {
+//!             return Ok(());
+//!         }
+//!         // Here is job number `user_data`, done.
+//!         if done.fetch_add(1, Relaxed) + 1 == JOBS {
+//!             for _ in 0..WORKERS {
+//!                 push(&submitter, GO)?;
+//!             }
+//!         }
+//!         let next = started.fetch_add(1, Relaxed);
+//!         if next < JOBS {
+//!             push(&submitter, next)?;
+//!         }
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # if !ring_io::is_available() { return Ok(()) }
+//! let ring = Ring::new(64)?;
+//! let (started, done) = (AtomicU64::new(0), AtomicU64::new(0));
+//! std::thread::scope(|scope| {
+//!     let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(|| work(&ring, &started, &done))).collect();
+//!     workers.into_iter().try_for_each(|worker| worker.join().expect("no panic"))
+//! })?;
+//! assert_eq!(done.load(Relaxed), JOBS);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Progress
 //!
 //! As a whole this is not lock-free: the kernel takes a lock of its own in each system call. What each step promises:
@@ -207,6 +268,8 @@ mod shared;
 mod slots;
 #[cfg(not(loom))]
 mod submitter;
+#[cfg(not(loom))]
+mod until;
 
 #[cfg(not(loom))]
 pub use self::{
