@@ -35,8 +35,9 @@ const CACHE_MAX: usize = 64;
 /// # Blocking drop
 ///
 /// Completions do not tell who entered, so what is waited for is that the whole ring comes to rest: where other
-/// threads go on submitting, that may take as long as they do. Requests are counted by their last completions, so **some thread has to go on reaping** if completions overflow the
-/// queue. Not counted, and so not waited for, are requests with
+/// threads go on submitting, that may take as long as they do. Requests are counted by their last completions, so **some
+/// thread has to go on reaping** if completions overflow the queue, also where a panic unwinds through this handle. Not
+/// counted, and so not waited for, are requests with
 /// [`CQE_SKIP_SUCCESS`](crate::SqeFlags::CQE_SKIP_SUCCESS); where such a request fails, and where another ring sends
 /// this one a message, one completion too many is counted, and the wait may end one request early.
 /// [`leave`](Self::leave) does not wait at all.

@@ -145,7 +145,8 @@ fn a_poller_whose_wake_up_was_refused_is_woken_by_the_next_submit() {
         ring.submitter().submit(),
         Ok(Outcome::Submitted(_))
     ));
+    // An end, so that a poller that sleeps on is a failure.
     let mut out = [Cqe::default()];
-    assert_eq!(ring.wait(&mut out, None), Ok(1));
+    assert_eq!(ring.wait(&mut out, Some(Duration::from_secs(60))), Ok(1));
     assert_eq!(out[0].user_data(), pushed);
 }

@@ -112,6 +112,8 @@ fn a_wait_without_time_fetches_what_overflowed() {
     }
     submitter.submit().expect("a live ring");
     assert!(ring.has_overflow());
+    // All have completed. A failure below must not wait for who reaps.
+    submitter.leave();
     let mut out = [Cqe::default()];
     for number in 0..20 {
         assert_eq!(ring.wait(&mut out, Some(Duration::ZERO)), Ok(1));
@@ -121,14 +123,14 @@ fn a_wait_without_time_fetches_what_overflowed() {
 
 /// What the kernel says of a thread of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct State {
+pub(crate) struct State {
     /// The system call in which it sleeps.
-    call: Option<libc::c_long>,
+    pub(crate) call: Option<libc::c_long>,
     /// How often it went to sleep.
     sleeps: u64,
 }
 
-fn state_of(thread: libc::pid_t) -> Option<State> {
+pub(crate) fn state_of(thread: libc::pid_t) -> Option<State> {
     let folder = format!("/proc/self/task/{thread}");
     let call = std::fs::read_to_string(format!("{folder}/syscall")).ok()?;
     let status = std::fs::read_to_string(format!("{folder}/status")).ok()?;
@@ -142,26 +144,36 @@ fn state_of(thread: libc::pid_t) -> Option<State> {
     })
 }
 
-/// Waits until all of `threads` sleep, one in the ring and the others beside it; answers their states, and who leads.
-fn settled(threads: &[libc::pid_t]) -> (Vec<State>, usize) {
+/// Waits until all of `threads` sleep, in the ring or beside it; answers their states, and which are in the ring.
+fn settled(threads: &[libc::pid_t]) -> (Vec<State>, Vec<usize>) {
     loop {
         let states: Vec<_> = threads
             .iter()
             .map(|&thread| state_of(thread).expect("a thread that waits"))
             .collect();
-        let is_in = |call, state: &State| state.call == Some(call);
-        let leads = |state: &State| is_in(libc::SYS_io_uring_enter, state);
-        let follows = |state: &State| is_in(libc::SYS_futex, state);
-        if states.iter().all(|state| leads(state) || follows(state)) {
-            // They are looked at one after the other. Two that were seen in the ring are two that are there, since
-            // nothing was submitted that could have ended the first one's wait.
-            let leaders: Vec<_> = states.iter().map(leads).collect();
-            assert_eq!(leaders.iter().filter(|leads| **leads).count(), 1);
-            let leader = leaders.iter().position(|leads| *leads);
-            return (states, leader.expect("one leads"));
+        let are_in = |call: libc::c_long| {
+            let states = states.iter().enumerate();
+            let there = states.filter(move |(_, state)| state.call == Some(call));
+            there.map(|(place, _)| place).collect::<Vec<_>>()
+        };
+        // They are looked at one after the other. But nothing is submitted that could end a wait meanwhile.
+        let leaders = are_in(libc::SYS_io_uring_enter);
+        if leaders.len() + are_in(libc::SYS_futex).len() == threads.len() && !leaders.is_empty() {
+            return (states, leaders);
         }
         std::thread::yield_now();
     }
+}
+
+/// What one completion did.
+#[derive(Debug, PartialEq, Eq)]
+struct Step {
+    /// How many waited in the kernel before.
+    leaders: usize,
+    /// Whether the one that led got it.
+    leader_got_it: bool,
+    /// How many of the others were woken.
+    woken: usize,
 }
 
 #[test]
@@ -170,8 +182,8 @@ fn one_completion_wakes_the_leader_and_one_follower() {
     if state_of(std::process::id() as libc::pid_t).is_none() {
         return skip("/proc does not tell what a thread sleeps in");
     }
-    let ring = Ring::new(8).expect("a ring");
-    std::thread::scope(|scope| {
+    let ring = Ring::new(16).expect("a ring");
+    let steps: Vec<Step> = std::thread::scope(|scope| {
         let (told, tells) = mpsc::channel();
         let mut waiters: Vec<_> = (0..WAITERS)
             .map(|_| {
@@ -183,32 +195,41 @@ fn one_completion_wakes_the_leader_and_one_follower() {
                     number.send(thread).expect("a receiver");
                     let mut out = [Cqe::default()];
                     assert_eq!(ring.wait(&mut out, None), Ok(1));
-                    told.send((thread, out[0].user_data())).expect("a receiver");
+                    told.send(thread).expect("a receiver");
                 });
                 numbers.recv().expect("a sender")
             })
             .collect();
         let submitter = ring.submitter();
-        for number in 0..WAITERS as u64 {
-            let (before, leader) = settled(&waiters);
-            let led = waiters[leader];
-            submitter.push_nop(number).expect("room");
+        let mut steps = Vec::new();
+        while waiters.len() > 1 {
+            let (mut before, leaders) = settled(&waiters);
+            submitter.push_nop(0).expect("room");
             submitter.submit().expect("a live ring");
-            assert_eq!(tells.recv().expect("a sender"), (led, number));
-            let mut followed = before;
-            followed.remove(leader);
-            waiters.remove(leader);
-            if waiters.is_empty() {
-                break;
-            }
-            let (after, _) = settled(&waiters);
+            let got = tells.recv().expect("a sender");
+            let place = waiters.iter().position(|&waiter| waiter == got);
+            let place = place.expect("one of those that waited");
+            waiters.remove(place);
+            before.remove(place);
             // The one that was woken leads now; all others have slept through it.
-            let woken = after
-                .iter()
-                .zip(&followed)
-                .filter(|(after, before)| after.sleeps != before.sleeps)
-                .count();
-            assert_eq!(woken, 1);
+            let (after, _) = settled(&waiters);
+            let slept_again = |(after, before): &(&State, &State)| after.sleeps != before.sleeps;
+            steps.push(Step {
+                leaders: leaders.len(),
+                leader_got_it: leaders.contains(&place),
+                woken: after.iter().zip(&before).filter(slept_again).count(),
+            });
         }
+        submitter.push_nop(0).expect("room");
+        submitter.submit().expect("a live ring");
+        steps
     });
+    // Only now, since nobody would end the waits of those that are left.
+    let expected = Step {
+        leaders: 1,
+        leader_got_it: true,
+        woken: 1,
+    };
+    assert_eq!(steps.len(), WAITERS - 1);
+    assert!(steps.iter().all(|step| *step == expected), "{steps:?}");
 }
