@@ -222,6 +222,7 @@ fn one_completion_wakes_the_leader_and_one_follower() {
         }
         submitter.push_nop(0).expect("room");
         submitter.submit().expect("a live ring");
+        tells.recv().expect("a sender");
         steps
     });
     // Only now, since nobody would end the waits of those that are left.
