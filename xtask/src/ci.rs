@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::bench::guard;
 use crate::report::{Report, Stop};
-use crate::{coverage, features, kernel, libclang, package, system, test, workspace};
+use crate::{coverage, features, kernel, libclang, package, system, test, verify, workspace};
 
 /// Runs all steps and prints the summary.
 pub(crate) fn run(deny_skips: bool) -> Result<ExitCode> {
@@ -28,6 +28,12 @@ fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
         workspace::run(&mut workspace::cargo(["xtask", "bindgen", "--check"]))
     })?;
     features::steps(report, deny_skips)?;
+    let quick = verify::Options {
+        depth: verify::Depth::Quick,
+        check: true,
+        tools: Vec::new(),
+    };
+    verify::steps(report, &quick, deny_skips)?;
     report.step(
         "instruction counts",
         "cargo xtask bench --instructions --check",

@@ -59,6 +59,8 @@ pub struct Completion {
     head: Padded<AtomicU64>,
     /// How many of the slots that were claimed, or are about to be, ended no request.
     not_final: Padded<AtomicU64>,
+    /// One while a thread flushes an overflow.
+    flushing: AtomicU32,
     start: u64,
 }
 
@@ -76,6 +78,7 @@ impl Completion {
             entries,
             head: Padded(AtomicU64::new(start)),
             not_final: Padded(AtomicU64::new(0)),
+            flushing: AtomicU32::new(0),
             start,
         }
     }
@@ -181,7 +184,8 @@ impl Completion {
     /// 2^32 completions would move it wrongly. Claims, which are 64 bits wide, are not affected by anything.
     #[inline]
     pub fn release(&self, kernel: KernelCq<'_>) {
-        // Acquire: pairs with the helper that moved it; the claim head below is then no older than what that helper saw.
+        // Relaxed: an old value costs one more round, since the move fails. A claim head that is older than what was
+        // given back shows that this thread's own claims are given back already.
         let mut given = kernel.head.load(at(Site::CqHelpKernelHeadLoad));
         loop {
             // Acquire: pairs with the claims' release; the copies of everything before it are over.
@@ -189,7 +193,9 @@ impl Completion {
             if head.wrapping_sub(given) as i32 <= 0 {
                 return;
             }
-            // AcqRel: pairs with the kernel's load of the head, on which its next write to these slots depends.
+            // Release: pairs with the kernel's load of the head, on which its next write to these slots depends. The
+            // kernel, which sees the last move, acquires the earlier ones too: read-modify-writes go on with their
+            // releases. Relaxed: what another thread has stored is only what to compare with next.
             match kernel.head.compare_exchange_weak(
                 given,
                 head,
@@ -215,6 +221,23 @@ impl Completion {
         if head.wrapping_sub(given) as i32 >= (self.entries / 4).max(1) as i32 {
             self.release(kernel);
         }
+    }
+
+    /// Gives back what was claimed, and calls `flush`, which makes the kernel move completions that overflowed. Where
+    /// another thread is at it, answers `None` at once.
+    ///
+    /// `flush` must not unwind.
+    pub fn flush<R>(&self, kernel: KernelCq<'_>, flush: impl FnOnce() -> R) -> Option<R> {
+        // Relaxed, all of this: nothing is handed over with the place, which only spares the others a call that the
+        // kernel would let wait for its lock.
+        let taken =
+            self.flushing
+                .compare_exchange(0, 1, at(Site::CqFlushTake), at(Site::CqFlushTake));
+        taken.ok()?;
+        self.release(kernel);
+        let result = flush();
+        self.flushing.store(0, at(Site::CqFlushLeave));
+        Some(result)
     }
 
     /// Whether nothing can be claimed, as far as this thread sees.

@@ -22,22 +22,83 @@
 //! thread.
 //!
 //! ```
-//! use ring_io::concurrent::Ring;
 //! use ring_io::Cqe;
+//! use ring_io::concurrent::Ring;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # if !ring_io::is_available() { return Ok(()) }
-//! let ring = Ring::builder(64).build()?; // Clone + Send + Sync
-//! let submitter = ring.submitter(); // one for each thread
-//! let slot = submitter.pop_sqe().ok_or("all entries are in use")?;
-//! let mut request = ring_io::Sqe::new();
-//! request.set_user_data(42);
-//! // SAFETY: the request asks for nothing.
-//! unsafe { slot.push(request) };
-//! submitter.submit()?;
+//! let ring = Ring::builder(256).build()?; // Clone + Send + Sync
+//! let submitter = ring.submitter(); // each thread has its own
+//! submitter.push_nop(42)?; // lock-free, waits for nobody
+//! submitter.submit()?; // one thread enters for all
 //! let mut batch = [Cqe::default(); 16];
-//! let count = submitter.wait(&mut batch, None)?;
-//! assert_eq!((count, batch[0].user_data()), (1, 42));
+//! let count = submitter.wait(&mut batch, None)?; // any thread gets any completion
+//! assert_eq!(batch[..count][0].user_data(), 42);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Requests are pushed by [`push`](Submitter::push) and [`push_safe`](Submitter::push_safe), filled in place by
+//! [`pop_sqe`](Submitter::pop_sqe), and pushed as chains by [`push_batch`](Submitter::push_batch). When none is free,
+//! [`wait_for_space`](Submitter::wait_for_space).
+//!
+//! # A pool of workers
+//!
+//! A completion comes to whichever thread takes it, not to the one that pushed. So let `user_data` lead to all that a request
+//! needs, such as a place in a table that every worker sees: that place, and the memory it lends to the kernel, belongs
+//! to who pushes, then to the kernel, then to who reaps. A wait has no end of its own: to let workers go, push one
+//! request for each that says so, and let each wait with room for one.
+//!
+//! ```
+//! use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+//!
+//! use ring_io::Cqe;
+//! use ring_io::concurrent::{Ring, RingError, Submitter};
+//!
+//! const WORKERS: u64 = 4;
+//! const JOBS: u64 = 100;
+//! /// Tells one worker to go.
+//! const GO: u64 = u64::MAX;
+//!
+//! fn push(submitter: &Submitter, user_data: u64) -> Result<(), RingError> {
+//!     while submitter.push_nop(user_data).is_err() {
+//!         submitter.wait_for_space(1, None)?;
+//!     }
+//!     submitter.submit()?;
+//!     Ok(())
+//! }
+//!
+//! fn work(ring: &Ring, started: &AtomicU64, done: &AtomicU64) -> Result<(), RingError> {
+//!     let submitter = ring.submitter();
+//!     push(&submitter, started.fetch_add(1, Relaxed))?;
+//!     let mut one = [Cqe::default()];
+//!     loop {
+//!         submitter.wait(&mut one, None)?;
+//!         if one[0].user_data() == GO {
+//!             return Ok(());
+//!         }
+//!         // Here is job number `user_data`, done.
+//!         if done.fetch_add(1, Relaxed) + 1 == JOBS {
+//!             for _ in 0..WORKERS {
+//!                 push(&submitter, GO)?;
+//!             }
+//!         }
+//!         let next = started.fetch_add(1, Relaxed);
+//!         if next < JOBS {
+//!             push(&submitter, next)?;
+//!         }
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # if !ring_io::is_available() { return Ok(()) }
+//! let ring = Ring::new(64)?;
+//! let (started, done) = (AtomicU64::new(0), AtomicU64::new(0));
+//! std::thread::scope(|scope| {
+//!     let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(|| work(&ring, &started, &done))).collect();
+//!     workers.into_iter().try_for_each(|worker| worker.join().expect("no panic"))
+//! })?;
+//! assert_eq!(done.load(Relaxed), JOBS);
 //! # Ok(())
 //! # }
 //! ```
@@ -50,12 +111,15 @@
 //! | --- | --- | --- | --- |
 //! | [`pop_sqe`](Submitter::pop_sqe), [`pop_batch`](Submitter::pop_batch) | lock-free | delays nobody | nothing is lost |
 //! | to hold an entry | | takes it away from the others | it is free again; lost if the guard was forgotten |
+//! | to drop an entry unfilled | takes a lock for a few steps | delays who does the same | not possible |
 //! | [`push`](SqeGuard::push) | wait-free | holds back the publication of later pushes | not possible: no code of others runs in it |
 //! | [`submit`](Submitter::submit) | wait-free for who delegates; who enters stays as long as others ask | all submission waits | not possible |
 //! | [`reap`](Ring::reap), the claim | lock-free | delays nobody | its completions are lost, as everywhere |
 //! | [`reap`](Ring::reap), giving slots back | lock-free | delays nobody: others do it for it | nothing is lost |
 //! | [`reap`](Ring::reap) after an overflow | one thread enters the kernel | others see an empty queue | not possible |
-//! | [`wait`](Ring::wait) | blocks | the leader's stall delays those who sleep | the same |
+//! | [`wait`](Ring::wait) | blocks | the leader's stall delays those who sleep | not possible |
+//! | [`wait_for_space`](Submitter::wait_for_space) | blocks | delays nobody | not possible |
+//! | to drop a [`Submitter`] | blocks, if it entered | delays nobody | what it entered is cancelled |
 //!
 //! A thread "ends" here by a panic or a return; `pthread_cancel(3)`, a signal handler that does not return, and the use of
 //! a ring in a signal handler are not allowed.
@@ -107,21 +171,32 @@
 //! - *No submit is stranded.* What the kernel refuses for now is told to the publisher, which owes another submit. A thread that
 //!   waits through its [`Submitter`] does not rely on that: as long as something is left, it tries again every
 //!   millisecond, leader or follower.
-//! - *What was taken, was read.* [`submit_consumed`](Submitter::submit_consumed) compares positions: it loads the tickets
-//!   before the kernel's head (`SqTakenTicketLoad`), so that an interrupted thread can only take the head for too old.
+//! - *What was taken, was read.* [`submit_consumed`](Submitter::submit_consumed) compares the kernel's head
+//!   (`SqTakenKernelHeadLoad`) with the position of the push. The tickets (`SqTakenTicketLoad`) only say which multiple of
+//!   2^32 belongs to that head.
 //! - *The polling thread is woken.* Store of the tail, `SqWakeFence`, load of the flag here; store of the flag, full
-//!   barrier, load of the tail there: one side sees the other's store. Only who stores the tail looks.
+//!   barrier, load of the tail there: one side sees the other's store. Each publisher looks that finds entries which were
+//!   not taken, so a wake-up that was refused is made up for by the next submit.
+//! - *An owner sleeps over no push, and stops over none.* It announces its sleep, then looks whether it was told to stop,
+//!   then submits once more: see `duty.rs`. A push whose call came before the announcement is seen by it (`EventPrepare`,
+//!   `EventProbe`), and one that came before the order to stop too (`OwnerTell`, `OwnerLook`).
+//! - *Who waits for quiet misses no request.* A publisher counts (`QuietEnteredStore`) before it enters, and the
+//!   kernel's release of a completion comes after. Who counts completions acquires that, from the kernel
+//!   (`CqClaimKernelTailLoad`) or from who has claimed them (`CqClaimHeadLoad`), and loads the publishers' count after
+//!   (`QuietEnteredLoad`).
 //! - *A completion is got once, and whole.* A reaper copies, then moves its head (`CqClaim`) from the value at which it
 //!   began. While nobody has moved it, nobody has given these slots back, so the kernel did not write to them. The
 //!   copies are loads of atomic words in the widths of the kernel's stores; one that loses the race is discarded.
 //! - *The kernel writes to a slot only after it was copied*: copy, `CqClaim`, `CqHelpHeadLoad`, `CqHelpMove`, the kernel's
-//!   load of the head, on which its store depends. The head moves forwards only: who moves it has loaded it before
-//!   the claims that it moves it to (`CqHelpKernelHeadLoad`).
+//!   load of the head, on which its store depends. The head moves forwards only: the move succeeds from the value that it
+//!   was compared with (`CqHelpKernelHeadLoad`, `CqHelpMoveFail`), and to a larger one.
 //! - *Nobody sleeps for ever.* See `wait.rs`: a sleeper announces itself by a read-modify-write, and a waker looks by
-//!   one, on the same word; whichever comes second sees what the other did before (`EventPrepare`, `EventProbe`), and
-//!   a key that is too new brings the waker's stores along (`EventBump`, `EventKeyLoad`), and who leaves has acquired what its waker did (`EventLeave`). Who leaves a wait and has led, or slept, wakes
-//!   another if the lead is free or completions are there. So as long as somebody sleeps, somebody leads or is
-//!   on the way; and the leader is in the kernel, which wakes it for each completion.
+//!   one, on the same word; whichever comes second sees what the other did before (`EventPrepare`, `EventProbe`). A key
+//!   that is too new brings the waker's stores along (`EventBump`, `EventKeyLoad`), and who leaves has acquired what its
+//!   waker did (`EventLeave`). Who leaves a wait and has led, or slept, wakes another if the lead is free or completions
+//!   are there. So as long as somebody sleeps, somebody leads or is on the way; and the leader is in the kernel, which
+//!   wakes it for each completion. The end of a ring is told to all sleepers, and looked at after the announcement, too
+//!   (`DeadNote`, `DeadLook`); the leader learns of it when the kernel lets it go.
 //!
 //! ## Where each step takes effect
 //!
@@ -132,10 +207,33 @@
 //! ## Where it is not exact
 //!
 //! The kernel's own completion head has 32 bits. A thread that stalls while it gives slots back, between its load and its
-//! compare-and-swap, for exactly a multiple of 2^32 completions, moves it wrongly. Everything else is exact at any length
-//! of stall.
+//! compare-and-swap, for exactly a multiple of 2^32 completions, moves it wrongly. The word that a thread sleeps on has 32
+//! bits, too: one that stalls between its last look and its sleep for exactly a multiple of 2^32 wake-ups sleeps through
+//! them. Everything else is exact at any length of stall.
+//!
+//! # How it is verified
+//!
+//! `cargo xtask verify` runs these, and fails if a line of the table below has no explanation:
+//!
+//! - *loom* runs the protocol's own code, with a kernel that is a value, in every order of steps that two or three threads
+//!   can have, up to a bound on involuntary switches. The counters start just below 2^32.
+//! - *Litmus tests* ask the memory model of C++20 for one outcome each that the argument above forbids. They also allow
+//!   load buffering, a load that is satisfied after a store that follows it, which loom never shows.
+//! - *Spin* explores models of the combining submit and of leader and followers state by state, and has to find the fault
+//!   in each of a dozen broken variants.
+//! - The *thread sanitizer* watches real threads, and has to see the races of six weakened orderings; the *address
+//!   sanitizer* watches the tests on real rings.
+//!
+//! Each line takes one ordering of `order.rs` and makes it weaker. The fourth column names a loom test that fails then;
+//! a dash means that none does, since what goes wrong needs an execution that loom does not explore. The fifth names the
+//! fact that no longer holds, by a litmus test; `(load buffering)` marks those that only such machines show which
+//! move a load behind a store. An ordering that is relaxed has no line: it cannot be weaker, and the source says there why it
+//! needs nothing. A line that neither column explains would need a written argument why it is harmless.
+//!
+#![doc = include_str!("../../verification/table.md")]
 
 mod completion;
+mod duty;
 mod order;
 #[doc(hidden)]
 pub mod protocol;
@@ -170,6 +268,8 @@ mod shared;
 mod slots;
 #[cfg(not(loom))]
 mod submitter;
+#[cfg(not(loom))]
+mod until;
 
 #[cfg(not(loom))]
 pub use self::{

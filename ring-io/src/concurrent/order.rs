@@ -62,7 +62,7 @@ sites! {
 
     // Asking how far the kernel has come.
     /// Load of the tickets, before the kernel's head.
-    SqTakenTicketLoad = Acquire,
+    SqTakenTicketLoad = Relaxed,
     /// Load of the kernel's head: what it has taken, it has read.
     SqTakenKernelHeadLoad = Acquire,
 
@@ -78,25 +78,51 @@ sites! {
 
     // Giving their slots back.
     /// Load of the kernel's head, before the claim head.
-    CqHelpKernelHeadLoad = Acquire,
+    CqHelpKernelHeadLoad = Relaxed,
     /// Load of the claim head: everything before it was copied.
     CqHelpHeadLoad = Acquire,
     /// Moving the kernel's head.
-    CqHelpMove = AcqRel,
+    CqHelpMove = Release,
     /// The same, when another thread has moved it.
-    CqHelpMoveFail = Acquire,
+    CqHelpMoveFail = Relaxed,
     /// Whether a lazy release is due: load of the kernel's head.
     CqLazyKernelHeadLoad = Relaxed,
 
     // Waiting for completions.
     /// Becoming the leader.
-    WaitLeaderTake = Acquire,
+    WaitLeaderTake = Relaxed,
     /// Not becoming the leader.
     WaitLeaderTakeFail = Relaxed,
     /// Ceasing to be the leader.
-    WaitLeaderLeave = Release,
+    WaitLeaderLeave = Relaxed,
     /// A follower's last look before it sleeps, or at whether to pass a wake-up on.
-    WaitLeaderLook = Acquire,
+    WaitLeaderLook = Relaxed,
+
+    // Flushing an overflow.
+    /// Becoming the one who flushes.
+    CqFlushTake = Relaxed,
+    /// Ceasing to be.
+    CqFlushLeave = Relaxed,
+
+    // Counting the requests that are under way.
+    /// The publisher's store of how many were entered.
+    QuietEnteredStore = Relaxed,
+    /// Load of that number, after the completions were counted.
+    QuietEnteredLoad = Relaxed,
+
+    // The owner that enters for all.
+    /// Telling it to stop, or all others that it is gone.
+    OwnerTell = Release,
+    /// The owner's look whether it was told.
+    OwnerLook = Acquire,
+    /// A submitter's look whether the owner is gone.
+    OwnerGoneLook = Relaxed,
+
+    // The end of a ring.
+    /// Noting why the kernel refuses for good.
+    DeadNote = Relaxed,
+    /// A look whether it did.
+    DeadLook = Relaxed,
 
     // Sleeping and waking.
     /// A sleeper announces itself.

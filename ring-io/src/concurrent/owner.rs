@@ -1,13 +1,12 @@
 //! One thread that enters the kernel for all.
 
 use std::fmt;
-use std::sync::atomic::Ordering::Acquire;
-use std::time::Duration;
 
+use super::duty::Driver;
 use super::error::RingError;
 use super::futex::Futex;
 use super::ring::Ring;
-use super::shared::{Mode, OWNER_GONE};
+use super::shared::{Mode, Outcome, Shared};
 use super::slots::{SharedCompletion, SharedSubmission};
 use crate::cqe::Cqe;
 use crate::sqe::Sqe;
@@ -53,7 +52,8 @@ impl<S: SharedSubmission, C: SharedCompletion> Owner<S, C> {
     }
 
     /// Submits for all, and sleeps in between, until [`Ring::stop_owner`] is called. Then it goes on until every request
-    /// has completed, since those that have not are cancelled when this thread ends. From then on each call returns as soon as that is so.
+    /// has completed, since those that have not are cancelled when this thread ends. From then on each call returns as
+    /// soon as that is so.
     ///
     /// [`EnterError::Again`](crate::EnterError::Again) and [`Busy`](crate::EnterError::Busy) are tried again every
     /// millisecond.
@@ -62,42 +62,49 @@ impl<S: SharedSubmission, C: SharedCompletion> Owner<S, C> {
     ///
     /// [`RingError::Dead`], at once.
     pub fn run(&mut self) -> Result<(), RingError> {
-        /// After which time to try again what was refused, or was not whole yet.
-        const LOOK_AGAIN: Duration = Duration::from_millis(1);
-
         let shared = &*self.ring.shared;
-        loop {
-            shared.check_alive()?;
-            if shared.mode == Mode::Owned {
-                match shared.enter_for_all() {
-                    Ok(_) | Err(RingError::Enter(_)) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            let key = shared.owner.prepare();
-            // Acquire: pairs with who told it to stop.
-            let stops = shared.owner_state.load(Acquire) != 0;
-            let is_left = shared.mode == Mode::Owned && shared.sq.has_pending(shared.kernel_sq());
-            let is_over = stops && !is_left && (shared.mode != Mode::Owned || shared.is_quiet());
-            if !is_over {
-                if stops && shared.has_overflow() {
-                    let _ = shared.flush();
-                }
-                let at_most = (is_left || stops).then_some(LOOK_AGAIN);
-                shared.owner.park(&Futex, key, at_most);
-            }
-            shared.owner.leave();
-            if is_over {
-                return Ok(());
-            }
+        shared.duty.run(&Futex, &mut Entering(shared))
+    }
+}
+
+/// Does the work of the owner.
+struct Entering<'a, S, C>(&'a Shared<S, C>);
+
+impl<S: SharedSubmission, C: SharedCompletion> Driver for Entering<'_, S, C> {
+    type Error = RingError;
+
+    fn submit(&mut self) -> Result<u32, RingError> {
+        self.0.check_alive()?;
+        if self.0.mode != Mode::Owned {
+            return Ok(0);
         }
+        match self.0.enter_for_all() {
+            Ok(Outcome::Submitted(count)) => Ok(count),
+            Ok(Outcome::Delegated) | Err(RingError::Enter(_)) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn has_pending(&self) -> bool {
+        self.0.mode == Mode::Owned && self.0.sq.has_pending(self.0.kernel_sq())
+    }
+
+    fn is_quiet(&self) -> bool {
+        if self.0.mode != Mode::Owned {
+            return true;
+        }
+        if self.0.has_overflow() {
+            // What is refused now is tried again with the next look; what is refused for good ends the duty there.
+            let _ = self.0.flush();
+        }
+        self.0.is_quiet()
     }
 }
 
 impl<S: SharedSubmission, C: SharedCompletion> Drop for Owner<S, C> {
     fn drop(&mut self) {
         if self.ring.shared.mode == Mode::Owned {
-            self.ring.shared.tell_owner(OWNER_GONE);
+            self.ring.shared.note_owner_gone();
         }
     }
 }

@@ -23,10 +23,11 @@ impl Pool {
         }
     }
 
+    /// How many there are, as a hint.
     #[inline(always)]
-    pub(super) fn is_empty(&self) -> bool {
-        // Relaxed: a hint; who misses an entry finds the queue full once more.
-        self.count.load(Relaxed) == 0
+    pub(super) fn len(&self) -> u32 {
+        // Relaxed: who misses an entry finds the queue full once more.
+        self.count.load(Relaxed)
     }
 
     /// Takes what is here and fills up with `more`: at least `least` of `out`, or none. None, too, where another
@@ -68,7 +69,7 @@ impl Pool {
     }
 
     fn note(&self, indices: &MutexGuard<'_, Vec<u32>>) {
-        // Relaxed: as in `is_empty`.
+        // Relaxed: as in `len`.
         self.count.store(indices.len() as u32, Relaxed);
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::builder::Builder;
 use super::error::RingError;
 use super::futex::Futex;
-use super::shared::{Mode, OWNER_STOPS, Shared};
+use super::shared::{Mode, Shared};
 use super::slots::{SharedCompletion, SharedSubmission};
 use super::submitter::Submitter;
 use super::wait::{Nap, Waiter};
@@ -153,8 +153,8 @@ impl<S: SharedSubmission, C: SharedCompletion> Ring<S, C> {
         if out.is_empty() {
             return Ok(0);
         }
-        // The common case without the time.
-        let count = shared.claim(out);
+        // The common case without the time; and who does not sleep never comes to the kernel, which keeps what overflowed.
+        let count = shared.reap(out)?;
         if count != 0 {
             return Ok(count);
         }
@@ -212,9 +212,12 @@ impl<S: SharedSubmission, C: SharedCompletion> Ring<S, C> {
     }
 
     /// Makes the thread that runs the ring's [`Owner`](super::Owner) submit what is there and return. Without one, nothing.
+    ///
+    /// What is pushed later stays in the queue until the owner is run once more; when it is dropped, submits and waits
+    /// fail with [`RingError::OwnerGone`].
     pub fn stop_owner(&self) {
         if self.shared.mode != Mode::Submitters {
-            self.shared.tell_owner(OWNER_STOPS);
+            self.shared.duty.stop(&Futex);
         }
     }
 
@@ -265,8 +268,8 @@ where
         self.shared.claim(self.out)
     }
 
-    fn is_empty(&self) -> bool {
-        self.shared.cq.is_empty(self.shared.kernel_cq())
+    fn is_idle(&self) -> bool {
+        self.shared.cq.is_empty(self.shared.kernel_cq()) && self.shared.check_alive().is_ok()
     }
 
     fn before_sleep(&mut self) -> Result<Nap, RingError> {

@@ -1,15 +1,17 @@
 //! What all handles of one shared ring share: the mapped ring, with the protocol on it.
 
 use std::ptr::{self, NonNull};
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use ring_io_sys as sys;
 
 use super::completion::{Completion, KernelCq};
+use super::duty::Duty;
 use super::error::{RingError, is_fatal};
 use super::futex::Futex;
+use super::order::{Site, at};
 use super::pool::Pool;
 use super::slots::{Mapped, SharedCompletion, SharedSubmission};
 use super::submission::{KernelSq, Published, Scan, Submission, wake_fence};
@@ -66,25 +68,21 @@ pub(super) struct Shared<S, C> {
     pub(super) waiting: Waiting,
     /// Free entries that came back without a request in them.
     pub(super) pool: Pool,
-    /// The owner sleeps on this.
-    pub(super) owner: Event,
-    /// Who waits until the kernel has taken its entries sleeps on this.
-    rounds: Event,
+    /// The owner's, on a ring that has one.
+    pub(super) duty: Duty,
+    /// Who waits until the kernel has taken entries sleeps on this.
+    pub(super) rounds: Event,
     /// How many requests were entered that will complete: at least so many, while a call is on its way. Stored by the
     /// publisher.
-    entered: AtomicU64,
+    pub(super) entered: AtomicU64,
     /// Whether entries without a completion were ever pushed.
     has_silent: AtomicU32,
     /// The number with which the ring ended, or zero.
     dead: AtomicI32,
-    /// One while somebody flushes an overflow.
-    flushing: AtomicU32,
-    /// One once the owner is told to stop, two once it is gone.
-    pub(super) owner_state: AtomicU32,
     sq_tail: NonNull<u32>,
     array: NonNull<u32>,
     sqes: NonNull<S>,
-    cqes: Mapped<C>,
+    pub(super) cqes: Mapped<C>,
 }
 
 // SAFETY: what is shared mutably is atomic, or passes from thread to thread by the protocol (2, 3). Nothing belongs to
@@ -120,13 +118,11 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
             cq,
             waiting: Waiting::default(),
             pool: Pool::new(entries),
-            owner: Event::default(),
+            duty: Duty::default(),
             rounds: Event::default(),
             entered: AtomicU64::new(0),
             has_silent: AtomicU32::new(0),
             dead: AtomicI32::new(0),
-            flushing: AtomicU32::new(0),
-            owner_state: AtomicU32::new(0),
             sq_tail,
             array,
             sqes,
@@ -159,7 +155,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     #[inline]
     pub(super) fn pop(&self, out: &mut [u32], least: usize) -> usize {
         let count = self.sq.pop(self.kernel_sq(), out, least);
-        if count == 0 && !self.pool.is_empty() {
+        if count == 0 && self.pool.len() != 0 {
             return self
                 .pool
                 .take(out, least, |out| self.sq.pop(self.kernel_sq(), out, 1));
@@ -202,11 +198,10 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         self.check_alive()?;
         match self.mode {
             Mode::Owned => {
-                // Acquire: pairs with the owner's release when it goes.
-                if self.owner_state.load(Acquire) == OWNER_GONE {
+                if self.duty.is_gone() {
                     return Err(RingError::OwnerGone);
                 }
-                self.owner.notify(&Futex, 1);
+                self.duty.call(&Futex);
                 Ok(Outcome::Delegated)
             }
             Mode::Submitters => self.enter_for_all(),
@@ -234,19 +229,21 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
             if pending == 0 {
                 return Ok(());
             }
-            // Before the call: a completion must never be counted before its request.
-            let before = self.entered.load(Relaxed);
+            // Before the call: a completion must never be counted before its request. Relaxed: the kernel publishes
+            // each completion with a release of its own, which comes later; who counts it has acquired that.
+            let before = self.entered.load(at(Site::QuietEnteredLoad));
             let expected = u64::from(pending - self.silent(head, pending));
-            // Release: pairs with the acquire of who waits for quiet.
-            self.entered.store(before + expected, Release);
+            self.entered
+                .store(before + expected, at(Site::QuietEnteredStore));
             // SAFETY: no argument is passed.
             let result = unsafe { enter::enter_raw(&self.core, pending, 0, 0, ptr::null(), 0) };
             let taken = *result.as_ref().unwrap_or(&0);
             let left = pending - taken;
             if left != 0 {
                 let not_entered = u64::from(left - self.silent(head.wrapping_add(taken), left));
-                // Release: as above.
-                self.entered.store(before + expected - not_entered, Release);
+                // Relaxed: who misses it counts too many, and looks again.
+                self.entered
+                    .store(before + expected - not_entered, at(Site::QuietEnteredStore));
             }
             *count += taken;
             match result {
@@ -287,9 +284,11 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         let published = self.sq.publish(self.kernel_sq(), |scan| {
             // Relaxed: only a number is wanted.
             count = scan.tail.wrapping_sub(self.core.sq_head().load(Relaxed));
-            if !scan.moved {
+            if count == 0 {
+                // The kernel's thread has seen this tail, so it is awake, and looks once more before it sleeps.
                 return;
             }
+            // Also where this scan moved nothing: the wake-up of the thread that did may have been refused.
             wake_fence();
             // Relaxed: ordered by the fence.
             if self.core.sq_flags().load(Relaxed) & sys::IORING_SQ_NEED_WAKEUP != 0 {
@@ -326,18 +325,21 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         if !is_fatal(errno) {
             return RingError::Enter(EnterError::from_errno(errno));
         }
-        // Release: pairs with the acquire of `check_alive`. The first reason is kept.
-        let _ = self.dead.compare_exchange(0, errno.raw(), Release, Relaxed);
+        // Relaxed, both: the number is all there is to read. Who is about to sleep sees it by the words of the event
+        // that it sleeps on. The first reason is kept.
+        let _ = self
+            .dead
+            .compare_exchange(0, errno.raw(), at(Site::DeadNote), at(Site::DeadLook));
         self.waiting.wake_all(&Futex);
         self.rounds.notify(&Futex, u32::MAX);
-        self.owner.notify(&Futex, u32::MAX);
+        self.duty.call(&Futex);
         RingError::Dead(EnterError::from_errno(errno))
     }
 
     #[inline]
     pub(super) fn check_alive(&self) -> Result<(), RingError> {
-        // Acquire: pairs with the release of `refused`.
-        match self.dead.load(Acquire) {
+        // Relaxed: as in `refused`.
+        match self.dead.load(at(Site::DeadLook)) {
             0 => Ok(()),
             errno => Err(RingError::Dead(EnterError::from_errno(Errno::from_raw(
                 errno,
@@ -345,26 +347,11 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         }
     }
 
-    /// Submits until the kernel has taken everything before `position`.
-    pub(super) fn wait_until_taken(
-        &self,
-        position: u64,
-        submit: impl Fn() -> Result<Outcome, RingError>,
-    ) -> Result<(), RingError> {
-        /// How long to wait for what announces itself to nobody: a push in progress, the kernel's thread.
-        const LOOK_AGAIN: Duration = Duration::from_millis(1);
-
-        loop {
-            if self.sq.is_taken(self.kernel_sq(), position) {
-                return Ok(());
-            }
-            submit()?;
-            let key = self.rounds.prepare();
-            if !self.sq.is_taken(self.kernel_sq(), position) {
-                self.rounds.park(&Futex, key, Some(LOOK_AGAIN));
-            }
-            self.rounds.leave();
-        }
+    /// Takes entries back that nobody filled.
+    #[cold]
+    pub(super) fn give_back(&self, indices: &[u32]) {
+        self.pool.put(indices);
+        self.rounds.notify(&Futex, u32::MAX);
     }
 
     /// Takes completions that are there; answers how many.
@@ -408,24 +395,15 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     /// Makes the kernel move them into the queue. Where another thread is at it, returns at once.
     #[cold]
     pub(super) fn flush(&self) -> Result<(), RingError> {
-        // Acquire: pairs with the release below. Relaxed: who does not flush has nothing to see.
-        if self
-            .flushing
-            .compare_exchange(0, 1, Acquire, Relaxed)
-            .is_err()
-        {
-            return Ok(());
-        }
-        self.cq.release(self.kernel_cq());
         let flags = sys::IORING_ENTER_GETEVENTS;
-        // SAFETY: no argument is passed.
-        let result = unsafe { enter::enter_raw(&self.core, 0, 0, flags, ptr::null(), 0) };
-        // Release: pairs with the acquire above.
-        self.flushing.store(0, Release);
+        let result = self.cq.flush(self.kernel_cq(), || {
+            // SAFETY: no argument is passed.
+            unsafe { enter::enter_raw(&self.core, 0, 0, flags, ptr::null(), 0) }
+        });
         match result {
-            Ok(_) => Ok(()),
-            Err(errno) if errno.raw() == libc::EINTR => Ok(()),
-            Err(errno) => Err(self.refused(errno)),
+            None | Some(Ok(_)) => Ok(()),
+            Some(Err(errno)) if errno.raw() == libc::EINTR => Ok(()),
+            Some(Err(errno)) => Err(self.refused(errno)),
         }
     }
 
@@ -464,43 +442,16 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         }
     }
 
-    /// Whether every request that was entered, and that will complete, has.
-    pub(super) fn is_quiet(&self) -> bool {
-        // In this order: what ends between the two loads makes the first too small, so the answer is no.
-        let ended = self.cq.ended(self.kernel_cq(), &self.cqes);
-        // Acquire: pairs with the publisher's release; keeps the order, too.
-        ended >= self.entered.load(Acquire)
-    }
-
-    /// Returns once every request that was entered has completed, or the ring has ended.
-    pub(super) fn wait_for_quiet(&self) {
-        let mut pause = Duration::from_micros(50);
-        while self.check_alive().is_ok() && !self.is_quiet() {
-            if self.has_overflow() && self.flush().is_err() {
-                return;
-            }
-            // Nobody announces the last completion to anybody, and this is the end of a thread.
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(5));
-        }
-    }
-
-    /// Changes what the owner is to do.
-    pub(super) fn tell_owner(&self, state: u32) {
-        // AcqRel: pairs with the acquire of who looks at it. The state only grows.
-        self.owner_state.fetch_max(state, AcqRel);
-        self.owner.notify(&Futex, u32::MAX);
+    /// Tells everybody that nobody submits any more.
+    pub(super) fn note_owner_gone(&self) {
+        self.duty.end(&Futex);
         self.rounds.notify(&Futex, u32::MAX);
+        self.waiting.wake_all(&Futex);
     }
 }
 
 /// The longest sleep that the kernel is asked for; it leaves it room to add the present time.
 const LONGEST: Duration = Duration::from_secs(1 << 31);
-
-/// The owner is told to stop.
-pub(super) const OWNER_STOPS: u32 = 1;
-/// Nobody submits any more.
-pub(super) const OWNER_GONE: u32 = 2;
 
 /// # Safety
 ///

@@ -263,14 +263,23 @@ impl Submission {
     /// at that is read at submission.
     #[inline]
     pub fn is_taken(&self, kernel: KernelSq<'_>, position: u64) -> bool {
-        // In this order: a head that is newer than the tickets makes the answer too small by a multiple of 2^32, never
-        // too large. Acquire keeps the order.
+        // Relaxed: the tickets only say which multiple of 2^32 the head belongs to. The difference below is signed, so
+        // either of the two may be the newer one, as long as fewer than 2^31 entries lie between.
         let tail = self.tail.load(at(Site::SqTakenTicketLoad));
         // Acquire: pairs with the kernel's release of the head; its reads are over.
         let head = kernel.head.load(at(Site::SqTakenKernelHeadLoad));
-        // At most all entries are pending; a head beyond the tickets is a later one's.
         let pending = (tail as u32).wrapping_sub(head) as i32;
         tail.wrapping_sub(i64::from(pending) as u64) >= position
+    }
+
+    /// How many entries are free, at this moment and as far as this thread sees.
+    #[inline]
+    pub fn free(&self, kernel: KernelSq<'_>) -> u32 {
+        // The orderings of a pop, for the same reasons.
+        let head = self.head.load(at(Site::SqPopHeadLoad));
+        let free = kernel.head.load(at(Site::SqPopKernelHeadLoad));
+        let free = (free.wrapping_sub(head as u32) as i32).max(0) as u32;
+        free.min(self.mask + 1)
     }
 
     /// Whether something was pushed, or is being pushed, that the kernel has not taken.

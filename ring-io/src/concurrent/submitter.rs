@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::entry::{Batch, SqeGuard};
 use super::error::RingError;
@@ -35,8 +35,9 @@ const CACHE_MAX: usize = 64;
 /// # Blocking drop
 ///
 /// Completions do not tell who entered, so what is waited for is that the whole ring comes to rest: where other
-/// threads go on submitting, that may take as long as they do. Requests are counted by their last completions, so **some thread has to go on reaping** if completions overflow the
-/// queue. Not counted, and so not waited for, are requests with
+/// threads go on submitting, that may take as long as they do. Requests are counted by their last completions, so **some
+/// thread has to go on reaping** if completions overflow the queue, also where a panic unwinds through this handle. Not
+/// counted, and so not waited for, are requests with
 /// [`CQE_SKIP_SUCCESS`](crate::SqeFlags::CQE_SKIP_SUCCESS); where such a request fails, and where another ring sends
 /// this one a message, one completion too many is counted, and the wait may end one request early.
 /// [`leave`](Self::leave) does not wait at all.
@@ -115,6 +116,9 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     ///
     /// Lock-free, as [`pop_sqe`](Self::pop_sqe).
     pub fn pop_batch(&self, count: u32) -> Option<Batch<'_, S, C>> {
+        if count > self.ring.sq_entries() {
+            return None;
+        }
         let count = count as usize;
         let mut indices = self.spare.take();
         indices.clear();
@@ -235,6 +239,48 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
             .wait_until_taken(self.pushed.get(), || self.submit())
     }
 
+    /// Submits, and waits up to `timeout` until `count` entries are free; whether they are. Another thread may take them
+    /// before this one does.
+    ///
+    /// For who pushes in a loop, in place of trying again at once. On a ring with
+    /// [`sqpoll`](super::Builder::sqpoll) it leaves the processor to the kernel's thread, which makes the room; where the
+    /// queue is full of requests for that thread, it sleeps in the kernel until one is taken (`IORING_ENTER_SQ_WAIT`,
+    /// Linux 5.10), however long that takes.
+    ///
+    /// What a thread holds or keeps is not free, also if it is this one. More than the queue has are never free: the answer
+    /// is `false` at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io::is_available() { return Ok(()) }
+    /// let ring = ring_io::concurrent::Ring::new(4)?;
+    /// let submitter = ring.submitter();
+    /// let mut batch = [ring_io::Cqe::default(); 8];
+    /// let mut seen = 0;
+    /// for number in 0..100 {
+    ///     while submitter.push_nop(number).is_err() {
+    ///         submitter.wait_for_space(1, None)?;
+    ///         seen += ring.reap(&mut batch)?;
+    ///     }
+    /// }
+    /// while seen < 100 {
+    ///     seen += submitter.wait(&mut batch, None)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias("io_uring_sqring_wait", "IORING_ENTER_SQ_WAIT"))]
+    pub fn wait_for_space(&self, count: u32, timeout: Option<Duration>) -> Result<bool, RingError> {
+        let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        self.shared().wait_for_space(count, end, || self.submit())
+    }
+
     /// [`Ring::wait`] for a thread that also submits: as long as something is left in the queue, it tries again to
     /// submit it, whoever pushed it. So it does not depend on another thread to have its requests submitted.
     ///
@@ -254,9 +300,9 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
                 Ok(_) | Err(RingError::Enter(_)) => {}
                 Err(error) => return Err(error),
             }
-            // With `SQPOLL` what is published waits for a thread that is awake.
-            let is_left =
-                shared.mode == Mode::Submitters && shared.sq.has_pending(shared.kernel_sq());
+            // With `SQPOLL` what is published waits for a thread that is awake. An owner may go without a word to who
+            // waits in the kernel.
+            let is_left = shared.mode != Mode::Polled && shared.sq.has_pending(shared.kernel_sq());
             Ok(is_left.then_some(LOOK_AGAIN))
         })
     }
@@ -298,7 +344,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
             cache.push(index);
             return;
         }
-        self.shared().pool.put(indices);
+        self.shared().give_back(indices);
     }
 
     /// Takes a batch's room back.
@@ -311,7 +357,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Drop for Submitter<S, C> {
     fn drop(&mut self) {
         let kept = self.cache.take();
         if !kept.is_empty() {
-            self.shared().pool.put(&kept);
+            self.shared().give_back(&kept);
         }
         if self.submitted.get() != self.pushed.get() {
             // Nobody is there to be told; the next submit of any thread takes what is refused now.

@@ -87,8 +87,11 @@ pub trait Waiter {
     /// Takes completions, as far as there are some; answers how many.
     fn claim(&mut self) -> usize;
 
-    /// Whether there are none, as far as this thread sees.
-    fn is_empty(&self) -> bool;
+    /// Whether there is nothing to do but sleep, as far as this thread sees: no completion, and no reason to give up.
+    ///
+    /// A reason to give up is one for which somebody calls [`Waiting::wake_all`], and with which
+    /// [`before_sleep`](Self::before_sleep) ends the wait.
+    fn is_idle(&self) -> bool;
 
     /// Does what has to be done before a sleep; answers how long that may be, and [`Nap::Over`] when the wait is.
     ///
@@ -159,17 +162,17 @@ impl Waiting {
             } else {
                 has_slept = true;
                 let key = self.followers.prepare();
-                if self.has_leader() && waiter.is_empty() {
+                if self.has_leader() && waiter.is_idle() {
                     self.followers.park(parker, key, at_most);
                 }
                 self.followers.leave();
             }
         };
         if leads {
-            // Release: pairs with the next leader's acquire, and with a follower's look.
+            // Relaxed: released by the notification, whichever way a follower learns of it.
             self.leader.store(0, at(Site::WaitLeaderLeave));
             self.followers.notify(parker, 1);
-        } else if has_slept && !(self.has_leader() && waiter.is_empty()) {
+        } else if has_slept && !(self.has_leader() && waiter.is_idle()) {
             // The wake-up that brought this thread here may have been the only one. What it was for is seen here: the
             // event was left since.
             self.followers.notify(parker, 1);
@@ -183,14 +186,14 @@ impl Waiting {
     }
 
     fn take_lead(&self) -> bool {
-        // Acquire: pairs with the leader before. Relaxed: who does not lead looks again before it sleeps.
+        // Relaxed, both: that one thread has it follows from the exchange alone, and it guards no memory of this side.
         self.leader
             .compare_exchange(0, 1, at(Site::WaitLeaderTake), at(Site::WaitLeaderTakeFail))
             .is_ok()
     }
 
     fn has_leader(&self) -> bool {
-        // Acquire: pairs with the leader's leaving.
+        // Relaxed: which store this must see is settled by the event's words, each of which acquires before.
         self.leader.load(at(Site::WaitLeaderLook)) != 0
     }
 }

@@ -128,6 +128,64 @@ fn a_full_queue_hands_the_request_back() {
 }
 
 #[test]
+fn a_batch_that_no_queue_has_room_for_takes_no_memory() {
+    let ring = Ring::new(4).expect("a ring");
+    let submitter = ring.submitter();
+    assert!(submitter.pop_batch(u32::MAX).is_none());
+    assert!(submitter.pop_batch(5).is_none());
+    assert!(submitter.pop_batch(4).is_some());
+}
+
+#[test]
+fn room_is_waited_for_until_there_is_some_or_the_time_is_over() {
+    let moment = Some(Duration::from_millis(1));
+    let builders = [
+        Ring::builder(4),
+        Ring::builder(4).sqpoll(Duration::from_millis(1)),
+    ];
+    for builder in builders {
+        let ring = builder.build().expect("a ring");
+        let submitter = ring.submitter();
+        for number in 0..1_000 {
+            while submitter.push_nop(number).is_err() {
+                assert_eq!(submitter.wait_for_space(1, None), Ok(true));
+                while ring.pop().expect("a live ring").is_some() {}
+            }
+        }
+        assert_eq!(submitter.wait_for_space(4, None), Ok(true));
+        assert_eq!(submitter.wait_for_space(5, None), Ok(false));
+        let held = submitter.pop_batch(3).expect("four are free");
+        assert_eq!(submitter.wait_for_space(2, moment), Ok(false));
+        assert_eq!(submitter.wait_for_space(1, None), Ok(true));
+        drop(held);
+        assert_eq!(submitter.wait_for_space(4, None), Ok(true));
+    }
+}
+
+#[test]
+fn who_waits_for_room_gets_what_another_thread_gives_back() {
+    let ring = Ring::new(2).expect("a ring");
+    std::thread::scope(|scope| {
+        let (held, is_held) = std::sync::mpsc::channel();
+        let (go, goes) = std::sync::mpsc::channel();
+        let ring = &ring;
+        scope.spawn(move || {
+            let submitter = ring.submitter();
+            let all = submitter.pop_batch(2).expect("two are free");
+            held.send(()).expect("a receiver");
+            goes.recv().expect("a sender");
+            drop(all);
+        });
+        is_held.recv().expect("a sender");
+        let submitter = ring.submitter();
+        assert_eq!(submitter.wait_for_space(1, Some(Duration::ZERO)), Ok(false));
+        go.send(()).expect("a receiver");
+        assert_eq!(submitter.wait_for_space(2, None), Ok(true));
+        assert!(submitter.pop_batch(2).is_some());
+    });
+}
+
+#[test]
 fn a_link_does_not_reach_beyond_its_batch() {
     let ring = Ring::new(8).expect("a ring");
     let submitter = ring.submitter();

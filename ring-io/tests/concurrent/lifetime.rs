@@ -6,7 +6,8 @@ use std::time::Duration;
 use ring_io::Cqe;
 use ring_io::concurrent::{Outcome, Ring, RingError, Submitter};
 
-use crate::support::{pipe, read, write};
+use crate::support::{pipe, read, skip, write};
+use crate::waits::state_of;
 
 /// Reads one byte from a pipe; answers the completion after the other thread's end.
 fn wait_for_one(ring: &Ring) -> Cqe {
@@ -134,6 +135,51 @@ fn an_owner_stops_when_everything_has_completed() {
         assert_eq!(running.join().expect("no panic"), Ok(()));
     });
     assert_eq!(wait_for_one(&ring).result(), Ok(1));
+}
+
+#[test]
+fn who_waits_learns_that_nobody_will_submit() {
+    let sleeps_in = |thread| state_of(thread).map(|state| state.call);
+    if sleeps_in(std::process::id() as libc::pid_t).is_none() {
+        return skip("/proc does not tell what a thread sleeps in");
+    }
+    for _ in 0..20 {
+        let (ring, owner) = Ring::builder(8).build_owned().expect("a ring");
+        std::thread::scope(|scope| {
+            let (told, tells) = mpsc::channel();
+            let ring = &ring;
+            let waits = scope.spawn(move || {
+                // SAFETY: no argument.
+                told.send(unsafe { libc::gettid() }).expect("a receiver");
+                let submitter = ring.submitter();
+                submitter.push_nop(1).expect("room");
+                // An end, so that who is forgotten fails.
+                submitter.wait(&mut [Cqe::default()], Some(Duration::from_secs(60)))
+            });
+            let thread = tells.recv().expect("a sender");
+            while sleeps_in(thread) != Some(Some(libc::SYS_io_uring_enter)) {
+                std::thread::yield_now();
+            }
+            drop(owner);
+            assert_eq!(waits.join().expect("no panic"), Err(RingError::OwnerGone));
+        });
+    }
+}
+
+#[test]
+fn an_owner_submits_each_lone_push() {
+    let (ring, mut owner) = Ring::builder(8).build_owned().expect("a ring");
+    std::thread::scope(|scope| {
+        let running = scope.spawn(move || owner.run());
+        let submitter = ring.submitter();
+        for number in 0..1_000 {
+            submitter.push_nop(number).expect("room");
+            submitter.submit().expect("a live ring");
+            assert_eq!(wait_for_one(&ring).user_data(), number);
+        }
+        ring.stop_owner();
+        assert_eq!(running.join().expect("no panic"), Ok(()));
+    });
 }
 
 #[test]

@@ -119,3 +119,34 @@ fn threads_that_sleep_beside_a_leader_learn_that_the_ring_is_dead() {
         }
     });
 }
+
+#[test]
+fn a_poller_whose_wake_up_was_refused_is_woken_by_the_next_submit() {
+    let ring = Ring::builder(4).sqpoll(MOMENT).build().expect("a ring");
+    let pushed = without_call(libc::SYS_io_uring_enter, libc::EAGAIN, || {
+        let submitter = ring.submitter();
+        // Longer and longer pauses, until the kernel's thread has fallen asleep in one.
+        for number in 0.. {
+            submitter.push_nop(number).expect("room");
+            if submitter.submit() == Err(RingError::Enter(EnterError::Again)) {
+                submitter.leave();
+                return number;
+            }
+            while ring.pop().expect("a live ring").is_none() {
+                std::thread::yield_now();
+            }
+            for _ in 0..number * 100 {
+                std::thread::yield_now();
+            }
+        }
+        unreachable!("it never sleeps")
+    });
+    assert!(matches!(
+        ring.submitter().submit(),
+        Ok(Outcome::Submitted(_))
+    ));
+    // An end, so that a poller that sleeps on is a failure.
+    let mut out = [Cqe::default()];
+    assert_eq!(ring.wait(&mut out, Some(Duration::from_secs(60))), Ok(1));
+    assert_eq!(out[0].user_data(), pushed);
+}

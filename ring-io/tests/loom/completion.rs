@@ -100,3 +100,45 @@ fn what_is_kept_back_lazily_is_given_back_in_whole_by_a_release() {
         assert_eq!(complete_some(&ring, 4, 9), 8, "slots are missing");
     });
 }
+
+// Both find the queue empty and completions left outside; one of them flushes, or one after the other.
+#[test]
+fn what_overflowed_is_flushed_by_one_thread_and_reaped_once() {
+    static BUSY: Counter = Counter::new(0);
+    check(3, || {
+        let ring = Arc::new(Ring::new(2, 2, u32::MAX));
+        {
+            let mut kernel = ring.kernel.lock().unwrap();
+            for token in 1..=5 {
+                kernel.complete(&ring.memory, Done::of(token));
+            }
+        }
+        let reap = |ring: &Ring| {
+            let mut seen = Vec::new();
+            for _ in 0..2 {
+                if ring.reap(2, &mut seen) == 0 {
+                    // As an enter call of the product, so the place is held while the kernel's lock is waited for.
+                    let flushed = ring.cq.flush(ring.memory.cq(), || {
+                        ring.kernel.lock().unwrap().flush(&ring.memory);
+                    });
+                    if flushed.is_none() {
+                        BUSY.fetch_add(1, Relaxed);
+                    }
+                }
+            }
+            seen
+        };
+        let other = Arc::clone(&ring);
+        let reaper = thread::spawn(move || reap(&other));
+        let mut seen = reap(&ring);
+        seen.extend(reaper.join().unwrap());
+        // Nobody is at it any more, so the place is free.
+        while ring.kernel.lock().unwrap().overflows() {
+            ring.reap(2, &mut seen);
+            let flush = || ring.kernel.lock().unwrap().flush(&ring.memory);
+            assert!(ring.cq.flush(ring.memory.cq(), flush).is_some());
+        }
+        assert_each_once(&ring, seen, 5);
+    });
+    assert_happened(&BUSY, "a flush by another thread");
+}

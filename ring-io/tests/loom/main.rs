@@ -7,6 +7,7 @@
 #![cfg(loom)]
 
 mod completion;
+mod owner;
 mod submission;
 mod support;
 mod waiting;

@@ -1,15 +1,14 @@
 //! Leader and followers. A lost wake-up is a deadlock, which the checker reports.
 
-use std::convert::Infallible;
 use std::sync::atomic::AtomicUsize as Counter;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
 use loom::sync::Arc;
 use loom::thread;
 
 use ring_io::concurrent::protocol::sync::AtomicU32;
-use ring_io::concurrent::protocol::{Event, Nap, Parker, Waiter, Waiting};
+use ring_io::concurrent::protocol::{Event, Nap, Parker, Site, Waiter, Waiting, at};
 
 use crate::support::{Futex, Ring, assert_happened, check};
 
@@ -17,6 +16,10 @@ struct Shared {
     ring: Ring,
     waiting: Waiting,
     futex: Futex,
+    /// How many threads wait in the kernel. Not the checker's: it only counts.
+    in_kernel: Counter,
+    /// Why nobody should wait any more.
+    dead: AtomicU32,
 }
 
 impl Shared {
@@ -25,45 +28,62 @@ impl Shared {
             ring: Ring::new(2, 4, u32::MAX),
             waiting: Waiting::default(),
             futex: Futex::new(),
+            in_kernel: Counter::new(0),
+            dead: AtomicU32::new(0),
         })
     }
 
     /// Waits for one completion.
     fn wait(&self) -> Vec<u64> {
+        self.wait_or_give_up().expect("a live ring")
+    }
+
+    fn wait_or_give_up(&self) -> Result<Vec<u64>, Dead> {
         let mut reaper = Reaper {
+            shared: self,
             ring: &self.ring,
             seen: Vec::new(),
         };
-        let Ok(count) = self.waiting.wait(&self.futex, &mut reaper);
+        let count = self.waiting.wait(&self.futex, &mut reaper)?;
         assert_eq!(count, reaper.seen.len());
-        reaper.seen
+        Ok(reaper.seen)
     }
 }
 
+#[derive(Debug)]
+struct Dead;
+
 struct Reaper<'a> {
+    shared: &'a Shared,
     ring: &'a Ring,
     seen: Vec<u64>,
 }
 
 impl Waiter for Reaper<'_> {
-    type Error = Infallible;
+    type Error = Dead;
 
     fn claim(&mut self) -> usize {
         self.ring.reap(1, &mut self.seen)
     }
 
-    fn is_empty(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.ring.cq.is_empty(self.ring.memory.cq())
+            && self.shared.dead.load(at(Site::DeadLook)) == 0
     }
 
-    fn before_sleep(&mut self) -> Result<Nap, Infallible> {
+    fn before_sleep(&mut self) -> Result<Nap, Dead> {
+        if self.shared.dead.load(at(Site::DeadLook)) != 0 {
+            return Err(Dead);
+        }
         Ok(Nap::Endless)
     }
 
-    fn enter(&mut self, _: Option<Duration>) -> Result<(), Infallible> {
+    fn enter(&mut self, _: Option<Duration>) -> Result<(), Dead> {
         LED.fetch_add(1, Relaxed);
+        assert_eq!(self.shared.in_kernel.fetch_add(1, SeqCst), 0, "two lead");
         self.ring.cq.release(self.ring.memory.cq());
         self.ring.enter_to_wait();
+        self.shared.in_kernel.fetch_sub(1, SeqCst);
         Ok(())
     }
 }
@@ -151,6 +171,32 @@ fn who_delegates_a_submit_and_waits_gets_its_completion() {
         let mine = work(&shared, 2);
         assert_each_once([mine, thread.join().unwrap()], 2);
     });
+}
+
+// Each that returns completes something for the other, who may be in the kernel, which tells nobody of a ring's end.
+#[test]
+fn a_follower_learns_that_the_ring_is_dead() {
+    static GAVE_UP: Counter = Counter::new(0);
+    check(3, || {
+        let shared = Shared::new();
+        let waiters: Vec<_> = (1..=2)
+            .map(|token| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    if shared.wait_or_give_up().is_err() {
+                        GAVE_UP.fetch_add(1, Relaxed);
+                    }
+                    shared.ring.complete(token);
+                })
+            })
+            .collect();
+        shared.dead.store(1, at(Site::DeadNote));
+        shared.waiting.wake_all(&shared.futex);
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+    });
+    assert_happened(&GAVE_UP, "a waiter that gives up");
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::report::{Report, Stop};
 /// How much is explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Depth {
-    /// Below two minutes: known witnesses are asked again, nothing is searched for.
+    /// Below a minute and a half: known witnesses are asked again, nothing is searched for.
     Quick,
     /// Below ten minutes on two cores.
     Full,
@@ -97,16 +97,18 @@ impl Part {
 }
 
 /// Runs the tools one after the other, all of them also when one has failed.
-pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let sites = sites::read()?;
+pub(crate) fn run(options: &Options) -> ExitCode {
     let deny_skips = std::env::var_os("RING_IO_DENY_SKIPS").is_some_and(|value| value == "1");
-    Ok(Report::of(|report| {
-        let mut outcome = Ok(());
-        for tool in chosen(options) {
-            outcome = step(report, tool, options, &sites, deny_skips).and(outcome);
-        }
-        outcome
-    }))
+    Report::of(|report| steps(report, options, deny_skips))
+}
+
+/// The same, as steps of a longer run.
+pub(crate) fn steps(report: &mut Report, options: &Options, deny_skips: bool) -> Result<(), Stop> {
+    let mut outcome = Ok(());
+    for tool in chosen(options) {
+        outcome = step(report, tool, options, deny_skips).and(outcome);
+    }
+    outcome
 }
 
 fn chosen(options: &Options) -> impl Iterator<Item = Tool> + '_ {
@@ -121,20 +123,15 @@ fn chosen(options: &Options) -> impl Iterator<Item = Tool> + '_ {
     Tool::ALL.into_iter().filter(belongs)
 }
 
-fn step(
-    report: &mut Report,
-    tool: Tool,
-    options: &Options,
-    sites: &[sites::Site],
-    deny_skips: bool,
-) -> Result<(), Stop> {
+fn step(report: &mut Report, tool: Tool, options: &Options, deny_skips: bool) -> Result<(), Stop> {
     let name = format!("{tool:?}").to_lowercase();
     report.step(&name, format!("cargo xtask verify {name}"), |report| {
+        let sites = sites::read()?;
         let part = match tool {
-            Tool::Litmus => litmus::run(sites),
+            Tool::Litmus => litmus::run(&sites),
             Tool::Spin => spin::run(options.depth),
             Tool::Loom => loom::Suite::build()?.run(options.depth),
-            Tool::Table => table::run(sites, options),
+            Tool::Table => table::run(&sites, options),
             Tool::Tsan => sanitizers::threads(),
             Tool::Asan => sanitizers::addresses(),
         }?;

@@ -93,4 +93,55 @@ pub(super) const TESTS: &[Litmus] = &[
             ],
         ],
     },
+    // The publisher counts, enters, and the kernel completes: all in one thread, or in an order that the kernel sees to.
+    Litmus {
+        name: "a completion is counted after its request",
+        edge: "who waits for quiet misses no request",
+        initial: &[("entered", 0), ("ktail", 0)],
+        threads: &[
+            &[
+                write("entered", site("QuietEnteredStore"), 1),
+                write("ktail", RELEASE, 1),
+            ],
+            &[
+                read("ktail", site("CqClaimKernelTailLoad"), 1),
+                read("entered", site("QuietEnteredLoad"), 0),
+            ],
+        ],
+    },
+    // The completion was reaped by another thread meanwhile.
+    Litmus {
+        name: "a completion that another thread has claimed is counted after its request",
+        edge: "who waits for quiet misses no request",
+        initial: &[("entered", 0), ("ktail", 0), ("head", 0)],
+        threads: &[
+            &[
+                write("entered", site("QuietEnteredStore"), 1),
+                write("ktail", RELEASE, 1),
+            ],
+            &[
+                read("ktail", site("CqClaimKernelTailLoad"), 1),
+                update("head", site("CqClaim"), 0, 1),
+            ],
+            &[
+                read("head", site("CqClaimHeadLoad"), 1),
+                read("entered", site("QuietEnteredLoad"), 0),
+            ],
+        ],
+    },
+    Litmus {
+        name: "who counts a claim as ends knows which of its slots ended nothing",
+        edge: "who waits for quiet misses no request",
+        initial: &[("not_final", 0), ("head", 0)],
+        threads: &[
+            &[
+                update("not_final", PLAIN, 0, 1),
+                update("head", site("CqClaim"), 0, 1),
+            ],
+            &[
+                read("head", site("CqClaimHeadLoad"), 1),
+                read("not_final", PLAIN, 0),
+            ],
+        ],
+    },
 ];

@@ -207,4 +207,20 @@ pub(super) const TESTS: &[Litmus] = &[
             ],
         ],
     },
+    // That an entry has no completion is noted once, before it is pushed.
+    Litmus {
+        name: "who publishes an entry knows that it may have no completion",
+        edge: "who waits for quiet misses no request",
+        initial: &[("silent", 0), ("stamp", 0)],
+        threads: &[
+            &[
+                write("silent", PLAIN, 1),
+                write("stamp", site("SqPushStamp"), 1),
+            ],
+            &[
+                read("stamp", site("SqPublishStampLoad"), 1),
+                read("silent", PLAIN, 0),
+            ],
+        ],
+    },
 ];

@@ -110,4 +110,69 @@ pub(super) const TESTS: &[Litmus] = &[
             ],
         ],
     },
+    // The ring's end is told to sleepers only; who announces itself later has to see it.
+    Litmus {
+        name: "a sleeper that is announced too late sees that the ring is dead",
+        edge: "a sleeper is seen, or sees why it need not sleep",
+        initial: &[("dead", 0), ("waiters", 0)],
+        threads: &[
+            &[
+                update("dead", site("DeadNote"), 0, 1),
+                update("waiters", site("EventProbe"), 0, 0),
+            ],
+            &[
+                update("waiters", site("EventPrepare"), 0, 1),
+                read("dead", site("DeadLook"), 0),
+            ],
+        ],
+    },
+    // The owner sleeps on an event too; what it looks at before is the tickets and the stamps.
+    Litmus {
+        name: "an owner that is announced too late sees what was pushed",
+        edge: "a sleeper is seen, or sees why it need not sleep",
+        initial: &[("stamp", 0), ("waiters", 0)],
+        threads: &[
+            &[
+                write("stamp", site("SqPushStamp"), 1),
+                update("waiters", site("EventProbe"), 0, 0),
+            ],
+            &[
+                update("waiters", site("EventPrepare"), 0, 1),
+                read("stamp", site("SqPublishStampLoad"), 0),
+            ],
+        ],
+    },
+    // It saw that it was told before it could see the notification.
+    Litmus {
+        name: "an owner that is told to stop sees what was pushed before",
+        edge: "what was pushed before is submitted before the owner stops",
+        initial: &[("stamp", 0), ("state", 0)],
+        threads: &[
+            &[
+                write("stamp", site("SqPushStamp"), 1),
+                update("state", site("OwnerTell"), 0, 1),
+            ],
+            &[
+                read("state", site("OwnerLook"), 1),
+                read("stamp", site("SqPublishStampLoad"), 0),
+            ],
+        ],
+    },
+    // Two tell it, and it looks after the second.
+    Litmus {
+        name: "an owner that is told twice sees what was pushed before the first",
+        edge: "what was pushed before is submitted before the owner stops",
+        initial: &[("stamp", 0), ("state", 0)],
+        threads: &[
+            &[
+                write("stamp", site("SqPushStamp"), 1),
+                update("state", site("OwnerTell"), 0, 1),
+            ],
+            &[update("state", site("OwnerTell"), 1, 2)],
+            &[
+                read("state", site("OwnerLook"), 2),
+                read("stamp", site("SqPublishStampLoad"), 0),
+            ],
+        ],
+    },
 ];

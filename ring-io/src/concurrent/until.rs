@@ -1,0 +1,143 @@
+//! What a thread that submits may wait for: that the kernel has taken its entries, that there is room for more, that
+//! nothing is under way any more.
+//!
+//! Who makes it so does not always say so. So each of these looks again after a while, too.
+
+use std::ptr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use ring_io_sys as sys;
+
+use super::error::RingError;
+use super::futex::Futex;
+use super::order::{Site, at};
+use super::shared::{Mode, Outcome, Shared};
+use super::slots::{SharedCompletion, SharedSubmission};
+use crate::enter;
+
+/// How long to wait for what announces itself to nobody: a push in progress, the kernel's thread.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
+    /// Submits until the kernel has taken everything before `position`.
+    pub(super) fn wait_until_taken(
+        &self,
+        position: u64,
+        submit: impl Fn() -> Result<Outcome, RingError>,
+    ) -> Result<(), RingError> {
+        let mut looks = 0;
+        loop {
+            if self.sq.is_taken(self.kernel_sq(), position) {
+                return Ok(());
+            }
+            submit()?;
+            if self.mode == Mode::Polled && yields(&mut looks) {
+                continue;
+            }
+            let key = self.rounds.prepare();
+            if !self.sq.is_taken(self.kernel_sq(), position) {
+                self.rounds.park(&Futex, key, Some(LOOK_AGAIN));
+            }
+            self.rounds.leave();
+        }
+    }
+
+    /// Submits until `count` entries are free, or it is `end`; whether they are.
+    pub(super) fn wait_for_space(
+        &self,
+        count: u32,
+        end: Option<Instant>,
+        submit: impl Fn() -> Result<Outcome, RingError>,
+    ) -> Result<bool, RingError> {
+        if count > self.core.sq_entries() {
+            return Ok(false);
+        }
+        let has_room = || {
+            let free = self.sq.free(self.kernel_sq());
+            free >= count || free + self.pool.len() >= count
+        };
+        let mut looks = 0;
+        loop {
+            if has_room() {
+                return Ok(true);
+            }
+            if end.is_some_and(|end| end <= Instant::now()) {
+                return Ok(false);
+            }
+            submit()?;
+            if self.mode == Mode::Polled {
+                if self.is_full() {
+                    self.wait_for_poller()?;
+                    continue;
+                }
+                if yields(&mut looks) {
+                    continue;
+                }
+            }
+            let key = self.rounds.prepare();
+            if !has_room() {
+                self.rounds.park(&Futex, key, Some(LOOK_AGAIN));
+            }
+            self.rounds.leave();
+        }
+    }
+
+    /// Whether as many entries are published and not taken as there are.
+    fn is_full(&self) -> bool {
+        let kernel = self.kernel_sq();
+        // Relaxed, both: a hint; the kernel looks itself.
+        let pending = kernel
+            .tail
+            .load(Relaxed)
+            .wrapping_sub(kernel.head.load(Relaxed));
+        pending == self.core.sq_entries()
+    }
+
+    /// Sleeps in the kernel until its thread has taken entries out of the full queue; wakes that thread, too.
+    fn wait_for_poller(&self) -> Result<(), RingError> {
+        let flags = sys::IORING_ENTER_SQ_WAIT | sys::IORING_ENTER_SQ_WAKEUP;
+        // SAFETY: no argument is passed.
+        match unsafe { enter::enter_raw(&self.core, 0, 0, flags, ptr::null(), 0) } {
+            Ok(_) => Ok(()),
+            Err(errno) if errno.raw() == libc::EINTR => Ok(()),
+            Err(errno) => Err(self.refused(errno)),
+        }
+    }
+
+    /// Whether every request that was entered, and that will complete, has.
+    pub(super) fn is_quiet(&self) -> bool {
+        // In this order: what ends between the two loads makes the first too small, so the answer is no.
+        let ended = self.cq.ended(self.kernel_cq(), &self.cqes);
+        // Relaxed: what ended was acquired with the kernel's tail, or with the claim of who had, so this sees that it
+        // was entered. What others enter meanwhile is theirs to wait for.
+        ended >= self.entered.load(at(Site::QuietEnteredLoad))
+    }
+
+    /// Returns once every request that was entered has completed, or the ring has ended.
+    pub(super) fn wait_for_quiet(&self) {
+        let mut pause = Duration::from_micros(50);
+        while self.check_alive().is_ok() && !self.is_quiet() {
+            if self.has_overflow() {
+                // What is refused now is tried again; what is refused for good ends the loop.
+                let _ = self.flush();
+            }
+            // Nobody announces the last completion to anybody, and this is the end of a thread.
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Lets the kernel's thread have the processor, which usually takes entries sooner than a sleep ends; whether it did.
+fn yields(looks: &mut u32) -> bool {
+    /// How often to hope.
+    const YIELDS: u32 = 20;
+
+    *looks += 1;
+    let hopes = *looks <= YIELDS;
+    if hopes {
+        std::thread::yield_now();
+    }
+    hopes
+}
