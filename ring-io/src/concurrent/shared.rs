@@ -13,6 +13,7 @@ use super::futex::Futex;
 use super::pool::Pool;
 use super::slots::{Mapped, SharedCompletion, SharedSubmission};
 use super::submission::{KernelSq, Published, Scan, Submission, wake_fence};
+use super::sync::Padded;
 use super::wait::{Event, Waiting};
 use crate::core::Core;
 use crate::enter::{self, EnterError};
@@ -67,12 +68,12 @@ pub(super) struct Shared<S, C> {
     /// Free entries that came back without a request in them.
     pub(super) pool: Pool,
     /// The owner sleeps on this.
-    pub(super) owner: Event,
+    pub(super) owner: Padded<Event>,
     /// Who waits until the kernel has taken its entries sleeps on this.
-    rounds: Event,
+    rounds: Padded<Event>,
     /// How many requests were entered that will complete: at least so many, while a call is on its way. Stored by the
-    /// publisher.
-    entered: AtomicU64,
+    /// publisher, in each round: not where others look for the queues' addresses.
+    entered: Padded<AtomicU64>,
     /// Whether entries without a completion were ever pushed.
     has_silent: AtomicU32,
     /// The number with which the ring ended, or zero.
@@ -120,9 +121,9 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
             cq,
             waiting: Waiting::default(),
             pool: Pool::new(entries),
-            owner: Event::default(),
-            rounds: Event::default(),
-            entered: AtomicU64::new(0),
+            owner: Padded::default(),
+            rounds: Padded::default(),
+            entered: Padded(AtomicU64::new(0)),
             has_silent: AtomicU32::new(0),
             dead: AtomicI32::new(0),
             flushing: AtomicU32::new(0),

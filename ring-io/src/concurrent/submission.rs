@@ -70,8 +70,8 @@ pub struct Submission {
     tail: Padded<AtomicU64>,
     /// How many publications were asked for and not yet looked after.
     requests: Padded<AtomicU64>,
-    /// The kernel's tail, not wrapped.
-    published: UnsafeCell<u64>,
+    /// The kernel's tail, not wrapped. Not where pushers look for the stamps: each round of the publisher stores it.
+    published: Padded<UnsafeCell<u64>>,
     /// For each slot the end of the latest batch that starts there.
     stamps: Box<[AtomicU64]>,
 }
@@ -104,7 +104,7 @@ impl Submission {
             head: Padded(AtomicU64::new(head)),
             tail: Padded(AtomicU64::new(tail)),
             requests: Padded(AtomicU64::new(0)),
-            published: UnsafeCell::new(tail),
+            published: Padded(UnsafeCell::new(tail)),
             stamps: (0..entries).map(|_| AtomicU64::new(0)).collect(),
         }
     }
