@@ -86,7 +86,7 @@ impl Completion {
     ///
     /// Lock-free: where a claim fails, another thread's succeeded. Linearises at the claim; an empty answer at the
     /// load of the kernel's tail.
-    #[inline]
+    #[inline(always)]
     pub fn claim<S: Slots>(&self, kernel: KernelCq<'_>, slots: &S, out: &mut [S::Entry]) -> usize {
         if out.is_empty() {
             return 0;
@@ -179,7 +179,7 @@ impl Completion {
     ///
     /// The kernel's head is 32 bits wide: a thread that stalls between its load and its store for exactly a multiple of
     /// 2^32 completions would move it wrongly. Claims, which are 64 bits wide, are not affected by anything.
-    #[inline]
+    #[inline(always)]
     pub fn release(&self, kernel: KernelCq<'_>) {
         // Acquire: pairs with the helper that moved it; the claim head below is then no older than what that helper saw.
         let mut given = kernel.head.load(at(Site::CqHelpKernelHeadLoad));

@@ -199,74 +199,126 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     }
 
     /// Hands over what was pushed, or lets another thread do it. Never waits.
+    // This and what it calls down to the system call is inlined: where the kernel defends against speculative
+    // returns, the first return behind a call is mispredicted, and each level of functions adds one. Measured at
+    // one NOP a submit by one thread: 1.60 times the time of an ordinary ring before, 1.10 after.
+    #[inline(always)]
     pub(super) fn submit(&self) -> Result<Outcome, RingError> {
         self.check_alive()?;
         match self.mode {
-            Mode::Owned => {
-                // Acquire: pairs with the owner's release when it goes.
-                if self.owner_state.load(Acquire) == OWNER_GONE {
-                    return Err(RingError::OwnerGone);
-                }
-                self.owner.notify(&Futex, 1);
-                Ok(Outcome::Delegated)
-            }
             Mode::Submitters => self.enter_for_all(),
+            Mode::Owned => self.tell_owner_of_work(),
             Mode::Polled => self.show_to_poller(),
         }
     }
 
+    fn tell_owner_of_work(&self) -> Result<Outcome, RingError> {
+        // Acquire: pairs with the owner's release when it goes.
+        if self.owner_state.load(Acquire) == OWNER_GONE {
+            return Err(RingError::OwnerGone);
+        }
+        self.owner.notify(&Futex, 1);
+        Ok(Outcome::Delegated)
+    }
+
     /// Submits by this thread.
+    #[inline(always)]
     pub(super) fn enter_for_all(&self) -> Result<Outcome, RingError> {
+        let Some(mut publisher) = self.sq.ask_to_publish() else {
+            return Ok(Outcome::Delegated);
+        };
         let mut count = 0;
-        let mut result = Ok(());
-        let published = self.sq.publish(self.kernel_sq(), |scan| {
-            result = self.enter_with(scan, &mut count);
+        loop {
+            let scan = publisher.scan(self.kernel_sq());
+            let result = self.enter_with(scan, &mut count);
             self.rounds.notify(&Futex, u32::MAX);
-        });
-        self.outcome(published, count, result)
+            if publisher.is_done() {
+                return match result {
+                    Ok(()) => Ok(Outcome::Submitted(count)),
+                    Err(errno) => Err(self.refused(errno)),
+                };
+            }
+        }
     }
 
     /// One round of the publisher: enters until the kernel has everything, or refuses.
+    #[inline(always)]
     fn enter_with(&self, scan: Scan, count: &mut u32) -> Result<(), Errno> {
+        // Relaxed: only this thread's calls move it, as long as it is the publisher.
+        let head = self.core.sq_head().load(Relaxed);
+        let pending = scan.tail.wrapping_sub(head);
+        if pending == 0 {
+            return Ok(());
+        }
+        let result = self.enter_counted(head, pending);
+        if let Ok(taken) = result
+            && taken == pending
+        {
+            *count += taken;
+            return Ok(());
+        }
+        self.enter_on(scan, count, result)
+    }
+
+    /// After a call in which the kernel did not take everything.
+    #[cold]
+    fn enter_on(
+        &self,
+        scan: Scan,
+        count: &mut u32,
+        mut result: Result<u32, Errno>,
+    ) -> Result<(), Errno> {
         loop {
-            // Relaxed: only this thread's calls move it, as long as it is the publisher.
+            match result {
+                // What is published is taken or refused; nothing at all means that somebody else moved the head.
+                Ok(0) => return Err(Errno::from_raw(libc::EAGAIN)),
+                Ok(taken) => *count += taken,
+                Err(errno) if errno.raw() == libc::EINTR => {}
+                Err(errno) => return Err(errno),
+            }
+            // Relaxed: as above.
             let head = self.core.sq_head().load(Relaxed);
             let pending = scan.tail.wrapping_sub(head);
             if pending == 0 {
                 return Ok(());
             }
-            // Before the call: a completion must never be counted before its request.
-            let before = self.entered.load(Relaxed);
-            let expected = u64::from(pending - self.silent(head, pending));
-            // Release: pairs with the acquire of who waits for quiet.
-            self.entered.store(before + expected, Release);
-            // SAFETY: no argument is passed.
-            let result = unsafe { enter::enter_raw(&self.core, pending, 0, 0, ptr::null(), 0) };
-            let taken = *result.as_ref().unwrap_or(&0);
-            let left = pending - taken;
-            if left != 0 {
-                let not_entered = u64::from(left - self.silent(head.wrapping_add(taken), left));
-                // Release: as above.
-                self.entered.store(before + expected - not_entered, Release);
-            }
-            *count += taken;
-            match result {
-                // What is published is taken or refused; nothing at all means that somebody else moved the head.
-                Ok(0) => return Err(Errno::from_raw(libc::EAGAIN)),
-                Ok(_) => {}
-                Err(errno) if errno.raw() == libc::EINTR => {}
-                Err(errno) => return Err(errno),
-            }
+            result = self.enter_counted(head, pending);
         }
+    }
+
+    /// Enters once, with so many entries from `head` on; answers how many the kernel took. For the publisher.
+    #[inline(always)]
+    fn enter_counted(&self, head: u32, pending: u32) -> Result<u32, Errno> {
+        // Before the call: a completion must never be counted before its request.
+        let before = self.entered.load(Relaxed);
+        let expected = u64::from(pending - self.silent(head, pending));
+        // Release: pairs with the acquire of who waits for quiet.
+        self.entered.store(before + expected, Release);
+        // SAFETY: no argument is passed.
+        let result = unsafe { enter::enter_raw(&self.core, pending, 0, 0, ptr::null(), 0) };
+        let taken = *result.as_ref().unwrap_or(&0);
+        if taken != pending {
+            let left = pending - taken;
+            let not_entered = u64::from(left - self.silent(head.wrapping_add(taken), left));
+            // Release: as above.
+            self.entered.store(before + expected - not_entered, Release);
+        }
+        result
     }
 
     /// How many of the published entries from `head` on, which is the kernel's, have no completion if they succeed.
     /// For the publisher.
+    #[inline(always)]
     fn silent(&self, head: u32, count: u32) -> u32 {
         // Relaxed: the stamps of these entries were acquired.
         if self.has_silent.load(Relaxed) == 0 {
             return 0;
         }
+        self.count_silent(head, count)
+    }
+
+    #[cold]
+    fn count_silent(&self, head: u32, count: u32) -> u32 {
         let kernel = self.kernel_sq();
         let mask = self.core.sq_entries() - 1;
         (0..count)
@@ -305,15 +357,6 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
                 }
             }
         });
-        self.outcome(published, count, result)
-    }
-
-    fn outcome(
-        &self,
-        published: Published,
-        count: u32,
-        result: Result<(), Errno>,
-    ) -> Result<Outcome, RingError> {
         match (published, result) {
             (Published::Delegated, _) => Ok(Outcome::Delegated),
             (Published::Done, Ok(())) => Ok(Outcome::Submitted(count)),
@@ -369,7 +412,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     }
 
     /// Takes completions that are there; answers how many.
-    #[inline]
+    #[inline(always)]
     pub(super) fn claim(&self, out: &mut [C]) -> usize {
         let count = self.cq.claim(self.kernel_cq(), &self.cqes, out);
         if count != 0 {
@@ -383,7 +426,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     }
 
     /// The same; where there are none, looks whether the kernel keeps some outside of the queue.
-    #[inline]
+    #[inline(always)]
     pub(super) fn reap(&self, out: &mut [C]) -> Result<usize, RingError> {
         let count = self.claim(out);
         if count != 0 || out.is_empty() {
