@@ -28,8 +28,10 @@ const ENTRIES: u32 = 256;
 const CQ_ENTRIES: u32 = 4096;
 /// How many free entries a thread keeps: with four threads, a quarter of the ring.
 const CACHE: u32 = 16;
-/// How many batches a thread pushes at least.
-const BATCHES: u64 = 10_000;
+/// How many batches a thread pushes before it looks for more.
+const BLOCK: u64 = 100;
+/// How many of these there are for each thread at least: starting the threads shall not count.
+const BLOCKS: u64 = 100;
 
 pub const ONE: Row = Row {
     name: "shared-nop",
@@ -230,24 +232,31 @@ fn ring() -> Ring {
         .expect("a ring")
 }
 
-/// Each thread pushes so many batches for each iteration, so that starting the threads does not count.
+/// The threads share the work, block by block: who pushes faster pushes more. With a quota for each, the thread that
+/// submits for all would be left to do its own alone at the end, and that is what would be measured.
 fn contest(threads: u32, batch: u64, contestant: impl Contestant + 'static) -> Prepared {
     Ok(Box::new(move |iterations| {
-        let quota = iterations * BATCHES * batch;
-        let total = quota * u64::from(threads);
-        let (count, sum) = (AtomicU64::new(0), AtomicU64::new(0));
+        let block = BLOCK * batch;
+        let total = iterations * BLOCKS * block * u64::from(threads);
+        let (next, count, sum) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
         let start = Barrier::new(threads as usize);
         thread::scope(|scope| {
             for place in 0..threads as usize {
-                let (contestant, start, count, sum) = (&contestant, &start, &count, &sum);
+                let (contestant, start, next) = (&contestant, &start, &next);
+                let (count, sum) = (&count, &sum);
                 scope.spawn(move || {
                     meter::pin(cpu(place));
                     let mut worker = contestant.worker(place);
                     start.wait();
                     let mut seen = Seen::default();
-                    let first = quota * place as u64;
-                    push_all(&mut worker, first..first + quota, batch, &mut seen);
-                    // Relaxed: counters; the end of the scope orders what is read after it.
+                    // Relaxed, here and below: counters; the end of the scope orders what is read after it.
+                    loop {
+                        let first = next.fetch_add(block, Relaxed);
+                        if first >= total {
+                            break;
+                        }
+                        push_all(&mut worker, first..first + block, batch, &mut seen);
+                    }
                     while count.fetch_add(seen.count, Relaxed) + seen.count < total {
                         sum.fetch_add(seen.sum, Relaxed);
                         seen = Seen::default();
