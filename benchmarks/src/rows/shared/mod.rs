@@ -217,7 +217,7 @@ impl Seen {
 fn ours(threads: u32, batch: u64, kind: Kind) -> Prepared {
     let cpus = thread::available_parallelism().map_or(1, usize::from);
     if kind == Kind::Polled && threads as usize >= cpus {
-        // The others would wait for it a time slice at a time: measured, a millisecond a request.
+        // They would take turns with it, a time slice at a time.
         return Err(Skip::because(format!(
             "the kernel's thread needs a processor of its own, and {threads} threads leave none"
         )));
