@@ -108,6 +108,9 @@ fn list() {
         if row.grows {
             println!("grows");
         }
+        if row.shows_wall {
+            println!("shows-wall");
+        }
         println!("points {}", numbers(row.points));
         println!("counted {}", numbers(row.counted));
         for variant in row.variants {

@@ -18,6 +18,8 @@ pub struct Row {
     pub note: &'static str,
     /// The question is how a variant's cost at a point compares with its own at the first one.
     pub grows: bool,
+    /// Elapsed time is shown as well, in a table of its own.
+    pub shows_wall: bool,
     /// On one CPU; without it, threads and children go where they like.
     pub is_pinned: bool,
     /// The shortest time that is measured at once. The fastest of several counts.
@@ -37,6 +39,7 @@ impl Row {
         goals: &[],
         note: "",
         grows: false,
+        shows_wall: false,
         is_pinned: true,
         chunk_ms: 2.0,
     };

@@ -5,6 +5,7 @@ mod growth;
 mod nop;
 mod queue;
 mod read;
+mod shared;
 mod timers;
 
 use crate::row::Row;
@@ -18,6 +19,9 @@ pub const ALL: &[&Row] = &[
     &queue::PEEK,
     &read::CACHED,
     &read::DIRECT,
+    &shared::ONE,
+    &shared::EIGHT,
+    &shared::ALONE,
     &cp::ROW,
     &timers::ROW,
     &growth::IN_FLIGHT,

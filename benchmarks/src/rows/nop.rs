@@ -198,7 +198,7 @@ fn push_short_halves<M: ThreadMode>(
 }
 
 #[inline(always)]
-fn nop(user_data: u64) -> Sqe {
+pub(super) fn nop(user_data: u64) -> Sqe {
     let mut sqe = Sqe::new();
     sqe.set_user_data(user_data);
     sqe

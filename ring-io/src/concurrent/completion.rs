@@ -89,7 +89,7 @@ impl Completion {
     ///
     /// Lock-free: where a claim fails, another thread's succeeded. Linearises at the claim; an empty answer at the
     /// load of the kernel's tail.
-    #[inline]
+    #[inline(always)]
     pub fn claim<S: Slots>(&self, kernel: KernelCq<'_>, slots: &S, out: &mut [S::Entry]) -> usize {
         if out.is_empty() {
             return 0;
@@ -182,7 +182,7 @@ impl Completion {
     ///
     /// The kernel's head is 32 bits wide: a thread that stalls between its load and its store for exactly a multiple of
     /// 2^32 completions would move it wrongly. Claims, which are 64 bits wide, are not affected by anything.
-    #[inline]
+    #[inline(always)]
     pub fn release(&self, kernel: KernelCq<'_>) {
         // Relaxed: an old value costs one more round, since the move fails. A claim head that is older than what was
         // given back shows that this thread's own claims are given back already.

@@ -109,7 +109,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Ring<S, C> {
     ///
     /// [`RingError`], when an overflow cannot be fetched.
     #[doc(alias("io_uring_peek_batch_cqe", "io_uring_cq_advance"))]
-    #[inline]
+    #[inline(always)]
     pub fn reap(&self, out: &mut [C]) -> Result<usize, RingError> {
         self.shared.reap(out)
     }

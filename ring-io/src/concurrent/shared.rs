@@ -15,6 +15,7 @@ use super::order::{Site, at};
 use super::pool::Pool;
 use super::slots::{Mapped, SharedCompletion, SharedSubmission};
 use super::submission::{KernelSq, Published, Scan, Submission, wake_fence};
+use super::sync::Padded;
 use super::wait::{Event, Waiting};
 use crate::core::Core;
 use crate::enter::{self, EnterError};
@@ -71,10 +72,10 @@ pub(super) struct Shared<S, C> {
     /// The owner's, on a ring that has one.
     pub(super) duty: Duty,
     /// Who waits until the kernel has taken entries sleeps on this.
-    pub(super) rounds: Event,
+    pub(super) rounds: Padded<Event>,
     /// How many requests were entered that will complete: at least so many, while a call is on its way. Stored by the
-    /// publisher.
-    pub(super) entered: AtomicU64,
+    /// publisher, in each round: not where others look for the queues' addresses.
+    pub(super) entered: Padded<AtomicU64>,
     /// Whether entries without a completion were ever pushed.
     has_silent: AtomicU32,
     /// The number with which the ring ended, or zero.
@@ -119,8 +120,8 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
             waiting: Waiting::default(),
             pool: Pool::new(entries),
             duty: Duty::default(),
-            rounds: Event::default(),
-            entered: AtomicU64::new(0),
+            rounds: Padded::default(),
+            entered: Padded(AtomicU64::new(0)),
             has_silent: AtomicU32::new(0),
             dead: AtomicI32::new(0),
             sq_tail,
@@ -194,75 +195,127 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     }
 
     /// Hands over what was pushed, or lets another thread do it. Never waits.
+    // This and what it calls down to the system call is inlined: where the kernel defends against speculative
+    // returns, the first return behind a call is mispredicted, and each level of functions adds one. Measured at
+    // one NOP a submit by one thread: 1.60 times the time of an ordinary ring before, 1.10 after.
+    #[inline(always)]
     pub(super) fn submit(&self) -> Result<Outcome, RingError> {
         self.check_alive()?;
         match self.mode {
-            Mode::Owned => {
-                if self.duty.is_gone() {
-                    return Err(RingError::OwnerGone);
-                }
-                self.duty.call(&Futex);
-                Ok(Outcome::Delegated)
-            }
             Mode::Submitters => self.enter_for_all(),
+            Mode::Owned => self.tell_owner_of_work(),
             Mode::Polled => self.show_to_poller(),
         }
     }
 
+    fn tell_owner_of_work(&self) -> Result<Outcome, RingError> {
+        if self.duty.is_gone() {
+            return Err(RingError::OwnerGone);
+        }
+        self.duty.call(&Futex);
+        Ok(Outcome::Delegated)
+    }
+
     /// Submits by this thread.
+    #[inline(always)]
     pub(super) fn enter_for_all(&self) -> Result<Outcome, RingError> {
+        let Some(mut publisher) = self.sq.ask_to_publish() else {
+            return Ok(Outcome::Delegated);
+        };
         let mut count = 0;
-        let mut result = Ok(());
-        let published = self.sq.publish(self.kernel_sq(), |scan| {
-            result = self.enter_with(scan, &mut count);
+        loop {
+            let scan = publisher.scan(self.kernel_sq());
+            let result = self.enter_with(scan, &mut count);
             self.rounds.notify(&Futex, u32::MAX);
-        });
-        self.outcome(published, count, result)
+            if publisher.is_done() {
+                return match result {
+                    Ok(()) => Ok(Outcome::Submitted(count)),
+                    Err(errno) => Err(self.refused(errno)),
+                };
+            }
+        }
     }
 
     /// One round of the publisher: enters until the kernel has everything, or refuses.
+    #[inline(always)]
     fn enter_with(&self, scan: Scan, count: &mut u32) -> Result<(), Errno> {
+        // Relaxed: only this thread's calls move it, as long as it is the publisher.
+        let head = self.core.sq_head().load(Relaxed);
+        let pending = scan.tail.wrapping_sub(head);
+        if pending == 0 {
+            return Ok(());
+        }
+        let result = self.enter_counted(head, pending);
+        if let Ok(taken) = result
+            && taken == pending
+        {
+            *count += taken;
+            return Ok(());
+        }
+        self.enter_on(scan, count, result)
+    }
+
+    /// After a call in which the kernel did not take everything.
+    #[cold]
+    fn enter_on(
+        &self,
+        scan: Scan,
+        count: &mut u32,
+        mut result: Result<u32, Errno>,
+    ) -> Result<(), Errno> {
         loop {
-            // Relaxed: only this thread's calls move it, as long as it is the publisher.
+            match result {
+                // What is published is taken or refused; nothing at all means that somebody else moved the head.
+                Ok(0) => return Err(Errno::from_raw(libc::EAGAIN)),
+                Ok(taken) => *count += taken,
+                Err(errno) if errno.raw() == libc::EINTR => {}
+                Err(errno) => return Err(errno),
+            }
+            // Relaxed: as above.
             let head = self.core.sq_head().load(Relaxed);
             let pending = scan.tail.wrapping_sub(head);
             if pending == 0 {
                 return Ok(());
             }
-            // Before the call: a completion must never be counted before its request. Relaxed: the kernel publishes
-            // each completion with a release of its own, which comes later; who counts it has acquired that.
-            let before = self.entered.load(at(Site::QuietEnteredLoad));
-            let expected = u64::from(pending - self.silent(head, pending));
-            self.entered
-                .store(before + expected, at(Site::QuietEnteredStore));
-            // SAFETY: no argument is passed.
-            let result = unsafe { enter::enter_raw(&self.core, pending, 0, 0, ptr::null(), 0) };
-            let taken = *result.as_ref().unwrap_or(&0);
-            let left = pending - taken;
-            if left != 0 {
-                let not_entered = u64::from(left - self.silent(head.wrapping_add(taken), left));
-                // Relaxed: who misses it counts too many, and looks again.
-                self.entered
-                    .store(before + expected - not_entered, at(Site::QuietEnteredStore));
-            }
-            *count += taken;
-            match result {
-                // What is published is taken or refused; nothing at all means that somebody else moved the head.
-                Ok(0) => return Err(Errno::from_raw(libc::EAGAIN)),
-                Ok(_) => {}
-                Err(errno) if errno.raw() == libc::EINTR => {}
-                Err(errno) => return Err(errno),
-            }
+            result = self.enter_counted(head, pending);
         }
+    }
+
+    /// Enters once, with so many entries from `head` on; answers how many the kernel took. For the publisher.
+    #[inline(always)]
+    fn enter_counted(&self, head: u32, pending: u32) -> Result<u32, Errno> {
+        // Before the call: a completion must never be counted before its request. Relaxed: the kernel publishes
+        // each completion with a release of its own, which comes later; who counts it has acquired that.
+        let before = self.entered.load(at(Site::QuietEnteredLoad));
+        let expected = u64::from(pending - self.silent(head, pending));
+        self.entered
+            .store(before + expected, at(Site::QuietEnteredStore));
+        // SAFETY: no argument is passed.
+        let result = unsafe { enter::enter_raw(&self.core, pending, 0, 0, ptr::null(), 0) };
+        let taken = *result.as_ref().unwrap_or(&0);
+        if taken != pending {
+            let left = pending - taken;
+            let not_entered = u64::from(left - self.silent(head.wrapping_add(taken), left));
+            // Relaxed: who misses it counts too many, and looks again.
+            self.entered
+                .store(before + expected - not_entered, at(Site::QuietEnteredStore));
+        }
+        result
     }
 
     /// How many of the published entries from `head` on, which is the kernel's, have no completion if they succeed.
     /// For the publisher.
+    #[inline(always)]
     fn silent(&self, head: u32, count: u32) -> u32 {
         // Relaxed: the stamps of these entries were acquired.
         if self.has_silent.load(Relaxed) == 0 {
             return 0;
         }
+        self.count_silent(head, count)
+    }
+
+    #[cold]
+    fn count_silent(&self, head: u32, count: u32) -> u32 {
         let kernel = self.kernel_sq();
         let mask = self.core.sq_entries() - 1;
         (0..count)
@@ -303,15 +356,6 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
                 }
             }
         });
-        self.outcome(published, count, result)
-    }
-
-    fn outcome(
-        &self,
-        published: Published,
-        count: u32,
-        result: Result<(), Errno>,
-    ) -> Result<Outcome, RingError> {
         match (published, result) {
             (Published::Delegated, _) => Ok(Outcome::Delegated),
             (Published::Done, Ok(())) => Ok(Outcome::Submitted(count)),
@@ -355,7 +399,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     }
 
     /// Takes completions that are there; answers how many.
-    #[inline]
+    #[inline(always)]
     pub(super) fn claim(&self, out: &mut [C]) -> usize {
         let count = self.cq.claim(self.kernel_cq(), &self.cqes, out);
         if count != 0 {
@@ -369,7 +413,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     }
 
     /// The same; where there are none, looks whether the kernel keeps some outside of the queue.
-    #[inline]
+    #[inline(always)]
     pub(super) fn reap(&self, out: &mut [C]) -> Result<usize, RingError> {
         let count = self.claim(out);
         if count != 0 || out.is_empty() {

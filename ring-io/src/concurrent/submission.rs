@@ -70,8 +70,8 @@ pub struct Submission {
     tail: Padded<AtomicU64>,
     /// How many publications were asked for and not yet looked after.
     requests: Padded<AtomicU64>,
-    /// The kernel's tail, not wrapped.
-    published: UnsafeCell<u64>,
+    /// The kernel's tail, not wrapped. Not where pushers look for the stamps: each round of the publisher stores it.
+    published: Padded<UnsafeCell<u64>>,
     /// For each slot the end of the latest batch that starts there.
     stamps: Box<[AtomicU64]>,
 }
@@ -104,7 +104,7 @@ impl Submission {
             head: Padded(AtomicU64::new(head)),
             tail: Padded(AtomicU64::new(tail)),
             requests: Padded(AtomicU64::new(0)),
-            published: UnsafeCell::new(tail),
+            published: Padded(UnsafeCell::new(tail)),
             stamps: (0..entries).map(|_| AtomicU64::new(0)).collect(),
         }
     }
@@ -202,54 +202,27 @@ impl Submission {
     /// Wait-free for who delegates; the publisher stays as long as others ask. `after` must not unwind.
     #[inline]
     pub fn publish(&self, kernel: KernelSq<'_>, mut after: impl FnMut(Scan)) -> Published {
-        // AcqRel: acquires the last publisher's `published`; releases this thread's stamps to who publishes now.
-        if self.requests.fetch_add(1, at(Site::SqPublishRequest)) != 0 {
+        let Some(mut publisher) = self.ask_to_publish() else {
             return Published::Delegated;
-        }
-        let mut served = 1;
+        };
         loop {
-            after(self.scan(kernel));
-            // AcqRel: acquires the stamps of who asked meanwhile; releases `published` to the next publisher.
-            let asked = self.requests.fetch_sub(served, at(Site::SqPublishFinish));
-            if asked == served {
+            after(publisher.scan(kernel));
+            if publisher.is_done() {
                 return Published::Done;
             }
-            served = asked - served;
         }
     }
 
-    /// Moves the kernel's tail over the batches that are ready.
-    #[inline]
-    fn scan(&self, kernel: KernelSq<'_>) -> Scan {
-        // SAFETY: this thread is the publisher (4).
-        let start = self.published.with(|published| unsafe { *published });
-        let mut end = start;
-        loop {
-            // Acquire: pairs with the pusher's release; entries and indices of the batch are written.
-            let stamp =
-                self.stamps[(end as u32 & self.mask) as usize].load(at(Site::SqPublishStampLoad));
-            // An earlier round's stamp is no larger than the position (5).
-            if stamp <= end {
-                break;
-            }
-            debug_assert!(
-                stamp - start <= u64::from(self.mask) + 1,
-                "more is ready than there are entries"
-            );
-            end = stamp;
-        }
-        let moved = end != start;
-        if moved {
-            // SAFETY: as above.
-            self.published
-                .with_mut(|published| unsafe { *published = end });
-            // Release: pairs with the kernel's acquire of the tail; it sees entries and indices before it.
-            kernel.tail.store(end as u32, at(Site::SqPublishKernelTail));
-        }
-        Scan {
-            tail: end as u32,
-            moved,
-        }
+    /// [`publish`](Self::publish) step by step, for a caller whose `after` has to be inlined: the publisher, unless
+    /// another thread is that.
+    #[inline(always)]
+    pub fn ask_to_publish(&self) -> Option<Publisher<'_>> {
+        // AcqRel: acquires the last publisher's `published`; releases this thread's stamps to who publishes now.
+        let asked = self.requests.fetch_add(1, at(Site::SqPublishRequest));
+        (asked == 0).then_some(Publisher {
+            queue: self,
+            served: 1,
+        })
     }
 
     /// The next ticket: everything this thread has pushed lies before it.
@@ -286,6 +259,65 @@ impl Submission {
     #[inline]
     pub fn has_pending(&self, kernel: KernelSq<'_>) -> bool {
         !self.is_taken(kernel, self.tickets())
+    }
+}
+
+/// The one thread that publishes. It scans, then asks whether it is done, until it is.
+#[derive(Debug)]
+#[must_use = "who publishes has to go on until it is done"]
+pub struct Publisher<'a> {
+    queue: &'a Submission,
+    /// How many requests the next answer settles.
+    served: u64,
+}
+
+impl Publisher<'_> {
+    /// Moves the kernel's tail over the batches that are ready.
+    #[inline(always)]
+    pub fn scan(&mut self, kernel: KernelSq<'_>) -> Scan {
+        let queue = self.queue;
+        // SAFETY: this thread is the publisher (4).
+        let start = queue.published.with(|published| unsafe { *published });
+        let mut end = start;
+        loop {
+            // Acquire: pairs with the pusher's release; entries and indices of the batch are written.
+            let stamp =
+                queue.stamps[(end as u32 & queue.mask) as usize].load(at(Site::SqPublishStampLoad));
+            // An earlier round's stamp is no larger than the position (5).
+            if stamp <= end {
+                break;
+            }
+            debug_assert!(
+                stamp - start <= u64::from(queue.mask) + 1,
+                "more is ready than there are entries"
+            );
+            end = stamp;
+        }
+        let moved = end != start;
+        if moved {
+            // SAFETY: as above.
+            queue
+                .published
+                .with_mut(|published| unsafe { *published = end });
+            // Release: pairs with the kernel's acquire of the tail; it sees entries and indices before it.
+            kernel.tail.store(end as u32, at(Site::SqPublishKernelTail));
+        }
+        Scan {
+            tail: end as u32,
+            moved,
+        }
+    }
+
+    /// Whether nobody has asked since the last scan began; then this thread is the publisher no more.
+    #[inline(always)]
+    pub fn is_done(&mut self) -> bool {
+        // AcqRel: acquires the stamps of who asked meanwhile; releases `published` to the next publisher.
+        let asked = self
+            .queue
+            .requests
+            .fetch_sub(self.served, at(Site::SqPublishFinish));
+        self.served = asked - self.served;
+        self.served == 0
     }
 }
 

@@ -221,7 +221,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     /// [`Busy`](crate::EnterError::Busy) **this thread owes a submit for all**: entries of other threads, who were told
     /// `Delegated`, may be left in the queue.
     #[doc(alias = "io_uring_submit")]
-    #[inline]
+    #[inline(always)]
     pub fn submit(&self) -> Result<Outcome, RingError> {
         let outcome = self.shared().submit();
         self.note(&outcome);
@@ -313,6 +313,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
         self.leaves.set(true);
     }
 
+    #[inline(always)]
     fn note(&self, outcome: &Result<Outcome, RingError>) {
         match outcome {
             Ok(Outcome::Delegated) => self.submitted.set(self.pushed.get()),

@@ -71,6 +71,14 @@ pub(crate) fn measure(programs: &Programs, outcome: &mut Outcome, effort: &Effor
                 spread.median = fastest(|pair| pair.1) / fastest(|pair| pair.0);
             }
             outcome.ratios.insert((place, point), spread);
+            if outcome.row.shows_wall {
+                let both = rounds
+                    .iter()
+                    .filter_map(|round| Some((round[0]?.wall_ns, round[place]?.wall_ns)));
+                if let Some(spread) = Spread::of(both.map(|(first, own)| own / first).collect()) {
+                    outcome.wall_ratios.insert((place, point), spread);
+                }
+            }
         }
     }
     Ok(())

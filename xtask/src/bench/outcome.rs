@@ -11,6 +11,8 @@ pub(crate) struct Outcome {
     pub(crate) contestants: Vec<Contestant>,
     /// Ratios to the first contestant.
     pub(crate) ratios: BTreeMap<(usize, u32), Spread>,
+    /// The same for elapsed time, where the row shows that as well.
+    pub(crate) wall_ratios: BTreeMap<(usize, u32), Spread>,
     /// Nanoseconds per operation in the fastest round: compared with each other, never shown.
     pub(crate) fastest: BTreeMap<(usize, u32), f64>,
     /// Instructions per operation.
@@ -25,6 +27,7 @@ impl Outcome {
             contestants: row.contestants(),
             row,
             ratios: BTreeMap::new(),
+            wall_ratios: BTreeMap::new(),
             fastest: BTreeMap::new(),
             instructions: BTreeMap::new(),
             skips: Vec::new(),

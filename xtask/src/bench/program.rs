@@ -24,6 +24,7 @@ pub(crate) struct Row {
     pub(crate) question: String,
     pub(crate) note: String,
     pub(crate) grows: bool,
+    pub(crate) shows_wall: bool,
     pub(crate) measure: Measure,
     pub(crate) axis: String,
     pub(crate) points: Vec<u32>,
@@ -251,6 +252,7 @@ fn parse(text: &str) -> Result<Vec<Row>> {
         match key {
             "question" => value.clone_into(&mut row.question),
             "grows" => row.grows = true,
+            "shows-wall" => row.shows_wall = true,
             "note" => value.clone_into(&mut row.note),
             "points" => row.points = numbers(value)?,
             "counted" => row.counted = numbers(value)?,

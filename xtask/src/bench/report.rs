@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use super::compare::Effort;
 use super::machine;
 use super::outcome::Outcome;
+use super::program::Measure;
 use super::table::{self, Table};
 use crate::workspace;
 
@@ -97,6 +98,10 @@ fn section(text: &mut String, outcome: &Outcome) {
     if !outcome.ratios.is_empty() {
         let _ = writeln!(text, "\n{}:\n", capitalised(table::unit(row.measure)));
         markdown(text, &row.axis, &table::ratios(outcome));
+        if let Some(wall) = table::wall_ratios(outcome) {
+            let _ = writeln!(text, "\n{}:\n", capitalised(table::unit(Measure::Wall)));
+            markdown(text, &row.axis, &wall);
+        }
         if let Some(growth) = table::growth(outcome) {
             let _ = writeln!(text, "\n{}:\n", capitalised(table::GROWTH));
             markdown(text, &row.axis, &growth);

@@ -1,7 +1,10 @@
 //! Prints what came out for a row: one line per contestant, one column per point.
 
+use std::collections::BTreeMap;
+
 use super::outcome::Outcome;
 use super::program::Measure;
+use super::statistics::Spread;
 
 /// What stands in a cell that has no value.
 pub(crate) const NOTHING: &str = "-";
@@ -14,9 +17,19 @@ pub(crate) struct Table {
 
 /// The ratios to the first contestant.
 pub(crate) fn ratios(outcome: &Outcome) -> Table {
-    let points: Vec<u32> = outcome.ratios.keys().map(|(_, point)| *point).collect();
+    spreads(outcome, &outcome.ratios)
+}
+
+/// The same for elapsed time, where the row shows that as well.
+pub(crate) fn wall_ratios(outcome: &Outcome) -> Option<Table> {
+    let shows = outcome.row.shows_wall;
+    shows.then(|| spreads(outcome, &outcome.wall_ratios))
+}
+
+fn spreads(outcome: &Outcome, ratios: &BTreeMap<(usize, u32), Spread>) -> Table {
+    let points: Vec<u32> = ratios.keys().map(|(_, point)| *point).collect();
     table(outcome, points, |place, point| {
-        outcome.ratios.get(&(place, point)).map(|spread| {
+        ratios.get(&(place, point)).map(|spread| {
             format!(
                 "{:.3} ({:.2}..{:.2})",
                 spread.median, spread.min, spread.max
@@ -135,6 +148,10 @@ fn round(value: f64, goal: f64) -> f64 {
 pub(crate) fn print_ratios(outcome: &Outcome) {
     println!("{}", unit(outcome.row.measure));
     print(outcome, &ratios(outcome));
+    if let Some(wall) = wall_ratios(outcome) {
+        println!("{}", unit(Measure::Wall));
+        print(outcome, &wall);
+    }
     if let Some(growth) = growth(outcome) {
         println!("{GROWTH}");
         print(outcome, &growth);
