@@ -31,7 +31,7 @@ use std::task::Waker;
 
 use ring_io::{Message, MessageError, SetupError, Sqe, send_message};
 
-pub(crate) use bell::BellPipe;
+pub(crate) use bell::{BellPipe, rang};
 pub use counters::Counters;
 pub(crate) use credit::Credit;
 pub use policy::Batching;
@@ -313,11 +313,7 @@ impl Engine {
                 self.push_internal(sqe, RUNG);
                 Ok(bell)
             }
-            _ => Ok(Box::new(move || {
-                // An error means that the ring is being torn down, or out of memory for a completion; then the owner
-                // is awake, or will be.
-                let _ = ring();
-            })),
+            _ => Ok(Box::new(move || rang(ring()))),
         }
     }
 

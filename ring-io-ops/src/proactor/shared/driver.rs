@@ -19,7 +19,8 @@ use super::shared::{Shared, Statistics};
 use super::spin::Spin;
 use super::table::Table;
 use crate::proactor::engine::{
-    Batching, BellPipe, MAX_IN_FLIGHT, MAX_SQ_ENTRIES, Port, PortSettings, RESERVE, RUNG, wait_of,
+    Batching, BellPipe, MAX_IN_FLIGHT, MAX_SQ_ENTRIES, Port, PortSettings, RESERVE, RUNG, rang,
+    wait_of,
 };
 use crate::proactor::error::{BuildError, OpError};
 use crate::proactor::executor::inbox::Bell;
@@ -643,10 +644,5 @@ fn bell_for(port: &Port, use_pipe: bool) -> std::io::Result<(Bell, Option<BellPi
         let (pipe, bell) = BellPipe::new()?;
         return Ok((bell, Some(pipe)));
     }
-    let bell = move || {
-        // An error means that the ring is out of memory for a completion, and then it has many: the driver is awake, or
-        // will be.
-        let _ = ring();
-    };
-    Ok((Box::new(bell), None))
+    Ok((Box::new(move || rang(ring())), None))
 }
