@@ -21,6 +21,12 @@ impl Engine {
         Ok(())
     }
 
+    /// The same when everybody who is ready had a turn.
+    pub(crate) fn round(&mut self, tasks: &Tasks) -> Result<(), EnterError> {
+        self.pass_over(tasks);
+        self.turn(tasks)
+    }
+
     /// Submits what is prepared and waits, for `limit` at most, until something has happened; then reaps.
     #[inline(always)]
     pub(crate) fn wait(
@@ -186,8 +192,9 @@ impl Engine {
         self.timers.next()
     }
 
-    /// Whether there is something to hand to the kernel.
-    pub(crate) fn has_prepared(&self) -> bool {
-        self.port.prepared() != 0
+    /// Whether there is something to do without the kernel having anything: entries to hand to it, or a turn that may
+    /// have to go to somebody else.
+    pub(crate) fn has_work(&self) -> bool {
+        self.port.prepared() != 0 || !self.granted.is_empty() || !self.stuck.is_empty()
     }
 }

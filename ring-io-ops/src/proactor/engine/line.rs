@@ -8,15 +8,16 @@ impl Engine {
     #[cold]
     #[inline(never)]
     pub(super) fn grant(&mut self, tasks: &Tasks) {
-        let slots = &mut self.slots;
-        while let Some(key) = self.credit.grant(|key| slots.is_queued(key)) {
-            let slot = slots.of(key);
+        while let Some(key) = self.credit.grant(|key| self.slots.is_queued(key)) {
+            let slot = self.slots.of(key);
             slot.set_state(State::Granted);
             if let Some(waker) = slot.waker.take() {
                 wake(waker, tasks, &mut self.aftermath, &mut self.has_aftermath);
             }
             self.granted.push(key);
             self.attention = true;
+            // It may be one that nobody polls, and then another has to have the turn.
+            self.wake_pump();
         }
     }
 

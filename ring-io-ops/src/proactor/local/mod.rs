@@ -175,8 +175,18 @@ impl Inner {
         }
     }
 
+    /// Submits what is prepared and reaps.
     fn turn(&self) {
-        let result = self.with(Engine::turn);
+        self.entered(Engine::turn);
+    }
+
+    /// The same when everybody who is ready had a turn.
+    fn round(&self) {
+        self.entered(Engine::round);
+    }
+
+    fn entered(&self, enter: fn(&mut Engine, &Tasks) -> Result<(), ring_io::EnterError>) {
+        let result = self.with(enter);
         self.settle();
         if let Err(error) = result {
             refused(error);
@@ -288,7 +298,7 @@ impl LocalProactor {
                     return value;
                 }
                 Err(Pause::Idle) => inner.wait(None),
-                Err(Pause::Budget) => inner.turn(),
+                Err(Pause::Budget) => inner.round(),
             }
         }
     }
@@ -313,7 +323,7 @@ impl LocalProactor {
             let _ = inner.executor.run::<std::convert::Infallible>(polls, None);
         }
         if limit == Some(Duration::ZERO) || has_ready {
-            inner.turn();
+            inner.round();
         } else {
             inner.wait(limit);
         }

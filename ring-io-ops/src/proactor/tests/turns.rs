@@ -128,6 +128,77 @@ fn a_turn_that_nobody_takes_goes_to_the_next() {
     assert_eq!(proactor.in_flight(), 0);
 }
 
+/// One operation in flight, one that has waited and is not polled, and a last one behind.
+fn lazy_and_last<'p>(
+    proactor: &'p crate::proactor::LocalProactor,
+    tally: &Rc<Tally>,
+    bells: &Arc<Bells>,
+) -> [crate::proactor::Op<'p, Probe>; 3] {
+    let mut ops = std::array::from_fn(|_| proactor.start(Probe::new(tally)));
+    let [first, lazy, last] = &mut ops;
+    assert!(poll(first).is_pending());
+    assert!(poll(lazy).is_pending());
+    assert!(poll_with(last, bells).is_pending());
+    turn(proactor);
+    ops
+}
+
+#[test]
+fn a_turn_that_nobody_takes_goes_to_the_next_though_nobody_waits() {
+    let (proactor, player) = played(1);
+    let bells = Arc::new(Bells::default());
+    let [mut first, lazy, mut last] = lazy_and_last(&proactor, &Rc::default(), &bells);
+    player.end(0, 0);
+    turn(&proactor);
+    assert_eq!(bells.rung(), 0, "the lazy one may yet take its turn");
+    turn(&proactor);
+    assert_eq!(bells.rung(), 1);
+    assert!(poll(&mut last).is_pending());
+    drop(lazy);
+    turn(&proactor);
+    player.end(0, 0);
+    turn(&proactor);
+    assert!(poll(&mut first).is_ready() && poll(&mut last).is_ready());
+    assert_back_to_the_start(&proactor);
+}
+
+#[test]
+fn a_pump_passes_over_who_does_not_take_its_turn() {
+    let (proactor, player) = played(1);
+    let (bells, pumps) = (Arc::new(Bells::default()), Arc::new(Bells::default()));
+    let [first, lazy, last] = lazy_and_last(&proactor, &Rc::default(), &bells);
+    let mut pump = Box::pin(proactor.pump(async |_| std::future::pending().await));
+    let mut seen = usize::MAX;
+    let mut run = || {
+        while std::mem::replace(&mut seen, pumps.rung()) != pumps.rung() {
+            assert!(poll_with(&mut pump, &pumps).is_pending());
+        }
+    };
+    run();
+    // No completion will come, and nothing is pushed: the pump has to be told.
+    let mut second_lazy = proactor.start(Probe::new(&Rc::default()));
+    assert!(poll(&mut second_lazy).is_pending());
+    player.end(0, 0);
+    proactor.submit_now();
+    run();
+    assert_eq!(bells.rung(), 1);
+    drop((first, lazy, last, second_lazy));
+}
+
+#[test]
+fn who_has_to_be_passed_over_is_a_reason_to_come_back_at_once() {
+    let (proactor, player) = played(1);
+    let bells = Arc::new(Bells::default());
+    let ops = lazy_and_last(&proactor, &Rc::default(), &bells);
+    assert_eq!(proactor.next_deadline(), None);
+    player.end(0, 0);
+    while bells.rung() == 0 {
+        turn(&proactor);
+        assert!(proactor.next_deadline().is_some());
+    }
+    drop(ops);
+}
+
 #[test]
 fn waiters_that_gave_up_take_no_memory() {
     let (proactor, player) = played(1);
