@@ -150,8 +150,13 @@ impl Engine {
         sqe.set_user_data(user_data);
         self.deferred.push_back(sqe);
         self.attention = true;
+        let before = self.port.position();
         self.push_deferred();
-        self.wake_pump();
+        let pushed = self.port.position().wrapping_sub(before);
+        // The entry behind which to submit may be one of these.
+        if !self.wake_pump() && self.submit_when.wrapping_sub(before) < pushed && !self.stopped {
+            self.submit_early();
+        }
     }
 
     pub(super) fn push_deferred(&mut self) {

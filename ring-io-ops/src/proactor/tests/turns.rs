@@ -128,6 +128,30 @@ fn a_turn_that_nobody_takes_goes_to_the_next() {
     assert_eq!(proactor.in_flight(), 0);
 }
 
+#[test]
+fn entries_of_its_own_count_where_so_many_are_to_be_submitted_at_once() {
+    let proactor = crate::proactor::LocalProactor::builder()
+        .batching(crate::proactor::Batching::default().submit_at(2))
+        .build()
+        .expect("a proactor");
+    turn(&proactor);
+    let tally = Rc::new(Tally::default());
+    let pipe = std::io::pipe().expect("a pipe");
+    let mut ops: [_; 3] = std::array::from_fn(|_| proactor.start(Probe::new(&tally)));
+    let before = proactor.counters().submitted;
+    let submitted = || proactor.counters().submitted - before;
+    assert!(poll(&mut ops[0]).is_pending());
+    assert_eq!(submitted(), 0);
+    crate::proactor::Handle::close(&*proactor, pipe.0.into());
+    assert_eq!(submitted(), 2);
+    assert!(poll(&mut ops[1]).is_pending());
+    assert_eq!(submitted(), 2);
+    assert!(poll(&mut ops[2]).is_pending());
+    assert_eq!(submitted(), 4);
+    turn(&proactor);
+    assert!(ops.iter_mut().all(|op| poll(op).is_ready()));
+}
+
 /// One operation in flight, one that has waited and is not polled, and a last one behind.
 fn lazy_and_last<'p>(
     proactor: &'p crate::proactor::LocalProactor,
