@@ -58,8 +58,12 @@ pub(crate) const CANCEL: u64 = INTERNAL as u64 + 1;
 /// The user data of closes that nobody awaits.
 const CLOSE: u64 = INTERNAL as u64 + 2;
 
-/// Completions that may be outstanding beside those that credit is for: cancel requests and closes.
+/// Completions that may be outstanding beside those that credit is for: of cancel requests, closes, and the bell.
 pub(crate) const RESERVE: u32 = 32;
+
+/// How many of them are for entries of the engine's own. The others are the bell's: its trial, and one, as it is not
+/// rung again before that was reaped.
+pub(crate) const OWN_MAX: u32 = RESERVE - 2;
 
 /// What a completion queue of the kernel's greatest size leaves beside the reserve.
 pub(crate) const MAX_IN_FLIGHT: u32 = 65536 - RESERVE;
@@ -186,7 +190,7 @@ pub(crate) struct Engine {
     aftermath: Aftermath,
     /// Whether anything of the aftermath is not empty.
     has_aftermath: bool,
-    /// Entries of the engine's own that were pushed and have not completed, at most [`RESERVE`].
+    /// Entries of the engine's own that were pushed and have not completed, at most [`OWN_MAX`].
     reserved: u32,
     /// Entries of its own for which there was no room.
     deferred: VecDeque<Sqe>,

@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use ring_io::Sqe;
 
-use super::{Engine, Key, Kind, RESERVE, Started, State};
+use super::{Engine, Key, Kind, OWN_MAX, Started, State};
 use crate::proactor::error::OpError;
 use crate::proactor::executor::Tasks;
 
@@ -160,7 +160,7 @@ impl Engine {
     }
 
     pub(super) fn push_deferred(&mut self) {
-        while self.reserved < RESERVE
+        while self.reserved < OWN_MAX
             && let Some(&sqe) = self.deferred.front()
         {
             // SAFETY: such an entry names no memory, and the descriptor that it may close is the engine's.

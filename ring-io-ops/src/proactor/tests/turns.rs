@@ -152,6 +152,35 @@ fn entries_of_its_own_count_where_so_many_are_to_be_submitted_at_once() {
     assert!(ops.iter_mut().all(|op| poll(op).is_ready()));
 }
 
+#[test]
+fn the_completion_of_a_wake_has_a_place_when_everything_else_is_taken() {
+    // As many as fill the queue of completions together with what is reserved.
+    let (proactor, tally) = (
+        crate::proactor::LocalProactor::builder()
+            .in_flight(32)
+            .build()
+            .expect("a proactor"),
+        Rc::new(Tally::default()),
+    );
+    turn(&proactor);
+    let waker = proactor.block_on(std::future::poll_fn(|context| {
+        std::task::Poll::Ready(context.waker().clone())
+    }));
+    let mut ops: [_; 32] = std::array::from_fn(|_| proactor.start(Probe::new(&tally)));
+    assert!(ops.iter_mut().all(|op| poll(op).is_pending()));
+    for _ in 0..20 {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        crate::proactor::Handle::close(&*proactor, reader.into());
+        crate::proactor::Handle::close(&*proactor, writer.into());
+    }
+    std::thread::spawn(move || waker.wake())
+        .join()
+        .expect("the thread");
+    turn(&proactor);
+    assert!(ops.iter_mut().all(|op| poll(op).is_ready()));
+    assert_eq!(proactor.counters().overflows, 0);
+}
+
 /// One operation in flight, one that has waited and is not polled, and a last one behind.
 fn lazy_and_last<'p>(
     proactor: &'p crate::proactor::LocalProactor,
