@@ -46,6 +46,10 @@ impl Engine {
             "more in flight than may be"
         );
         assert!(self.reserved <= OWN_MAX, "more of its own than is reserved");
+        assert!(
+            self.cancelling.len() <= self.reserved as usize + self.deferred.len(),
+            "requests that nobody made"
+        );
         assert_eq!(self.orphans.len(), orphans.len(), "orphans (3)");
         assert_eq!(
             self.streams.open_lists(),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::os::fd::{IntoRawFd, OwnedFd};
 
-use super::{Abandoned, CANCEL, CLOSE, Engine, Kept, Key, Orphan, OrphanId, State, wake};
+use super::{Abandoned, CANCEL, CLOSE, Engine, INTERNAL, Kept, Key, Orphan, OrphanId, State, wake};
 use crate::proactor::executor::Tasks;
 use crate::proactor::owned::Completion;
 use crate::{AsyncCancel, CancelMatch, Operation};
@@ -23,15 +23,29 @@ impl Engine {
     /// The same for an operation that waits for nothing but the kernel, if it does.
     pub(crate) fn cancel_in_flight(&mut self, key: Key) {
         if let State::Waiting | State::Multishot = self.slots.of(key).state() {
-            self.counters.cancels += 1;
-            self.push_internal(cancel_of(key).to_sqe(), CANCEL);
+            self.ask_to_cancel(key);
         }
+    }
+
+    /// Pushes a cancel request, unless one is under way: asked again and again, an operation would take the places of
+    /// others' requests.
+    fn ask_to_cancel(&mut self, key: Key) {
+        if self.cancelling.insert(key.index(), key) == Some(key) {
+            return;
+        }
+        self.counters.cancels += 1;
+        let user_data = CANCEL | u64::from(key.index()) << 32;
+        self.push_internal(cancel_of(key).to_sqe(), user_data);
     }
 
     /// Asks the kernel to cancel everything.
     pub(crate) fn cancel_all(&mut self) {
         self.counters.cancels += 1;
-        self.push_internal(crate::AsyncCancelAll::any().to_sqe(), CANCEL);
+        // The upper half names no slot.
+        self.push_internal(
+            crate::AsyncCancelAll::any().to_sqe(),
+            CANCEL | u64::from(INTERNAL) << 32,
+        );
     }
 
     /// The future of an operation is dropped: what becomes of what it owned.
@@ -100,8 +114,7 @@ impl Engine {
         self.drop_later(waker);
         if owns {
             self.next_orphan += 1;
-            self.counters.cancels += 1;
-            self.push_internal(cancel_of(key).to_sqe(), CANCEL);
+            self.ask_to_cancel(key);
         }
         Abandoned::InFlight(OrphanId(id))
     }

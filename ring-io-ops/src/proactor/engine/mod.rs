@@ -53,7 +53,8 @@ const INTERNAL: u32 = u32::MAX - 7;
 
 /// The user data of the completion that ends a wait because somebody rang.
 pub(crate) const RUNG: u64 = INTERNAL as u64;
-/// The user data of cancel requests whose outcome nobody asked for.
+/// The user data of cancel requests whose outcome nobody asked for, in its lower half; the upper one is the number of the
+/// slot whose operation is to be cancelled.
 pub(crate) const CANCEL: u64 = INTERNAL as u64 + 1;
 /// The user data of closes that nobody awaits.
 const CLOSE: u64 = INTERNAL as u64 + 2;
@@ -200,6 +201,9 @@ pub(crate) struct Engine {
     stuck: Vec<Key>,
     /// Multishot operations with too many unread completions.
     to_pause: Vec<Key>,
+    /// By the number of the slot: operations of which the cancellation was asked, and the request has not completed. A
+    /// slot has no room to tell, but at a price for every operation.
+    cancelling: HashMap<u32, Key>,
     late: Late,
     /// The position of the entry behind which to submit at once. Where that is not wished it lies 2^32 entries ahead,
     /// and one submit in as many is no harm.
@@ -247,6 +251,7 @@ impl Engine {
             granted: Vec::new(),
             stuck: Vec::new(),
             to_pause: Vec::new(),
+            cancelling: HashMap::new(),
             late: Late::default(),
             submit_at: batching.submit_at,
             pump: None,

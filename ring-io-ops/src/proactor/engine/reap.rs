@@ -1,5 +1,6 @@
 //! Reaping: each completion finds its operation, and whoever waits for that is woken.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use ring_io::Cqe;
@@ -34,6 +35,7 @@ impl Engine {
             has_aftermath,
             reserved,
             to_pause,
+            cancelling,
             attention,
             counters,
             ..
@@ -74,6 +76,7 @@ impl Engine {
                     has_aftermath,
                     reserved,
                     to_pause,
+                    cancelling,
                     attention,
                 };
                 rare.complete(key, cqe, tasks);
@@ -127,6 +130,7 @@ struct Rare<'e> {
     has_aftermath: &'e mut bool,
     reserved: &'e mut u32,
     to_pause: &'e mut Vec<Key>,
+    cancelling: &'e mut HashMap<u32, Key>,
     attention: &'e mut bool,
 }
 
@@ -135,13 +139,19 @@ impl Rare<'_> {
     fn complete(self, key: Key, cqe: &Cqe, tasks: &Tasks) {
         let completion = Completion::from_kernel(cqe.raw_result(), cqe.flags().bits());
         let last = !completion.flags.contains(ring_io::CqeFlags::MORE);
-        match cqe.user_data() {
+        match u64::from(key.index()) {
             RUNG => {
                 self.aftermath.rung = true;
                 *self.has_aftermath = true;
                 return;
             }
-            CANCEL | CLOSE => {
+            CANCEL => {
+                *self.reserved -= 1;
+                // Where the slot is somebody else's by now, that one may be asked to end once too often.
+                self.cancelling.remove(&((cqe.user_data() >> 32) as u32));
+                return;
+            }
+            CLOSE => {
                 *self.reserved -= 1;
                 return;
             }

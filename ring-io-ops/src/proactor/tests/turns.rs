@@ -129,6 +129,47 @@ fn a_turn_that_nobody_takes_goes_to_the_next() {
 }
 
 #[test]
+fn an_operation_is_asked_to_end_once_until_the_kernel_has_answered() {
+    let (proactor, player) = played(1);
+    let tally = Rc::new(Tally::default());
+    let mut op = proactor.start(Probe::new(&tally));
+    assert!(poll(&mut op).is_pending());
+    turn(&proactor);
+    let cancels = || proactor.counters().cancels;
+    for _ in 0..100 {
+        op.cancel();
+    }
+    assert_eq!(cancels(), 1);
+    turn(&proactor);
+    assert!(player.is_cancelled(0));
+    // It has not heeded that.
+    op.cancel();
+    drop(op);
+    assert_eq!(cancels(), 2);
+    turn(&proactor);
+    player.end_all();
+    turn(&proactor);
+    // Those that come to be in the same slot are asked for themselves.
+    let mut other = proactor.start(Probe::new(&tally));
+    assert!(poll(&mut other).is_pending());
+    turn(&proactor);
+    other.cancel();
+    player.end(0, 0);
+    turn(&proactor);
+    assert!(poll(&mut other).is_ready());
+    let mut third = proactor.start(Probe::new(&tally));
+    assert!(poll(&mut third).is_pending());
+    third.cancel();
+    assert_eq!(cancels(), 4);
+    turn(&proactor);
+    assert!(player.is_cancelled(0));
+    player.end_all();
+    turn(&proactor);
+    assert!(poll(&mut third).is_ready());
+    assert_back_to_the_start(&proactor);
+}
+
+#[test]
 fn entries_of_its_own_count_where_so_many_are_to_be_submitted_at_once() {
     let proactor = crate::proactor::LocalProactor::builder()
         .batching(crate::proactor::Batching::default().submit_at(2))
