@@ -11,10 +11,42 @@ use futures_core::Stream;
 
 use super::owned::{MultishotOperation, OwnedOperation};
 
-/// The way to a proactor: [`LocalHandle`](super::LocalHandle).
+/// What the traits below promise is relied on: files and sockets close their descriptors by [`Handle::close`], and an
+/// operation owns what the kernel uses until it is over. So they are this crate's to implement.
+mod sealed {
+    use crate::proactor::owned::{MultishotOperation, OwnedOperation};
+    use crate::proactor::{LocalHandle, Proactor};
+
+    pub trait Handle {}
+    impl Handle for LocalHandle {}
+    impl Handle for Proactor {}
+
+    pub trait Start<T> {}
+    impl<T: OwnedOperation> Start<T> for LocalHandle {}
+    impl<T: OwnedOperation + Send> Start<T> for Proactor {}
+
+    pub trait StartMultishot<T> {}
+    impl<T: MultishotOperation> StartMultishot<T> for LocalHandle {}
+    impl<T: MultishotOperation + Send> StartMultishot<T> for Proactor {}
+}
+
+/// The way to a proactor: [`LocalHandle`](super::LocalHandle) or [`Proactor`](super::Proactor).
 ///
-/// Files and sockets are generic over it, so that the same code serves both proactors.
-pub trait Handle: Clone + fmt::Debug + 'static {
+/// Files and sockets are generic over it, so that the same code serves both proactors. There are these two and no others:
+/// the trait is sealed, because safe code relies on the order that [`close`](Self::close) promises.
+///
+/// ```compile_fail,E0277
+/// # use std::{future::Ready, os::fd::OwnedFd, time::Instant};
+/// #[derive(Clone, Debug)]
+/// struct Mine;
+///
+/// impl ring_io_ops::proactor::Handle for Mine {
+///     type Sleep = Ready<()>;
+///     fn sleep_until(&self, _: Instant) -> Ready<()> { std::future::ready(()) }
+///     fn close(&self, _: OwnedFd) {}
+/// }
+/// ```
+pub trait Handle: sealed::Handle + Clone + fmt::Debug + 'static {
     /// Ready at a moment.
     type Sleep: Future<Output = ()> + Unpin + fmt::Debug;
 
@@ -25,8 +57,8 @@ pub trait Handle: Clone + fmt::Debug + 'static {
     fn close(&self, fd: OwnedFd);
 }
 
-/// A proactor that can run an operation of type `T`.
-pub trait Start<T: OwnedOperation>: Handle {
+/// A proactor that can run an operation of type `T`. Sealed, as [`Handle`] is.
+pub trait Start<T: OwnedOperation>: sealed::Start<T> + Handle {
     /// The operation as a future.
     type Op<'h>: OpFuture<Output = T::Output>
     where
@@ -36,8 +68,8 @@ pub trait Start<T: OwnedOperation>: Handle {
     fn start(&self, operation: T) -> Self::Op<'_>;
 }
 
-/// A proactor that can run a multishot operation of type `T`.
-pub trait StartMultishot<T: MultishotOperation>: Handle {
+/// A proactor that can run a multishot operation of type `T`. Sealed, as [`Handle`] is.
+pub trait StartMultishot<T: MultishotOperation>: sealed::StartMultishot<T> + Handle {
     /// What the operation brings, as a stream.
     type Multishot<'h>: Stream<Item = T::Item> + Unpin
     where

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::slots::{Key, State};
-use super::{Engine, RESERVE};
+use super::{Engine, OWN_MAX};
 
 impl Engine {
     /// Slots that somebody has.
@@ -45,7 +45,11 @@ impl Engine {
             self.credit.in_flight() <= self.credit.capacity(),
             "more in flight than may be"
         );
-        assert!(self.reserved <= RESERVE, "more of its own than is reserved");
+        assert!(self.reserved <= OWN_MAX, "more of its own than is reserved");
+        assert!(
+            self.cancelling.len() <= self.reserved as usize + self.deferred.len(),
+            "requests that nobody made"
+        );
         assert_eq!(self.orphans.len(), orphans.len(), "orphans (3)");
         assert_eq!(
             self.streams.open_lists(),

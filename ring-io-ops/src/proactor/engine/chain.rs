@@ -5,6 +5,7 @@ use std::task::Waker;
 use ring_io::Sqe;
 
 use super::{Engine, Key, Kind, Started, State};
+use crate::proactor::executor::Tasks;
 
 impl Engine {
     /// Slots for `n` operations that are pushed together, by [`push_chain`](Self::push_chain), when it is
@@ -43,6 +44,16 @@ impl Engine {
             }
         }
         started
+    }
+
+    /// Undoes the start of a chain that was ready, and whose entries could not be made.
+    pub(crate) fn withdraw_chain(&mut self, keys: &mut Vec<Key>, tasks: &Tasks) {
+        self.credit.give_back(keys.len() as u32);
+        for key in keys.drain(..) {
+            let waker = self.slots.give_back(key.index());
+            self.drop_later(waker);
+        }
+        self.grant(tasks);
     }
 
     /// Pushes the entries of a chain that is ready, all of them or none: then it keeps its credit, is polled again, and

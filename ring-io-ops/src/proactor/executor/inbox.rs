@@ -2,11 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread;
+use std::time::Duration;
 
 use super::waker::TaskId;
 
-/// What ends an executor's wait: rung at most once until the list is taken.
-pub(crate) type Bell = Box<dyn FnMut() + Send>;
+/// What ends an executor's wait; whether it rang. Once it has, it is not rung again until the list is taken.
+pub(crate) type Bell = Box<dyn FnMut() -> bool + Send>;
+
+/// The kernel may be out of memory for a ring; so long after that it is asked again.
+const AGAIN: Duration = Duration::from_millis(1);
+
+/// How often a thread asks again that does so in place of another, which could not be had.
+const TRIES: u32 = 100;
 
 /// The wakes of one executor that came from elsewhere.
 pub(crate) struct Inbox {
@@ -19,6 +27,22 @@ struct List {
     /// Gone when the executor is.
     bell: Option<Bell>,
     rung: bool,
+    /// A thread tries until the bell rings.
+    helped: bool,
+}
+
+impl List {
+    /// Rings the bell if somebody has to hear it; `false` when that did not succeed.
+    fn ring(&mut self) -> bool {
+        if !self.rung
+            && !self.woken.is_empty()
+            && let Some(bell) = &mut self.bell
+        {
+            self.rung = bell();
+            return self.rung;
+        }
+        true
+    }
 }
 
 impl Inbox {
@@ -40,17 +64,41 @@ impl Inbox {
         std::mem::take(&mut list.woken)
     }
 
-    fn push(&self, id: TaskId) {
+    fn push(self: Arc<Self>, id: TaskId) {
         let mut list = self.list();
-        let list = &mut *list;
         list.woken.push(id);
-        if !list.rung
-            && let Some(bell) = &mut list.bell
-        {
-            // Under the lock, so that what the bell names is not closed meanwhile.
-            bell();
-            list.rung = true;
+        // Under the lock, so that what the bell names is not closed meanwhile.
+        if !list.ring() && !list.helped {
+            list.helped = true;
+            drop(list);
+            self.ring_later();
         }
+    }
+
+    /// The owner may sleep without end and nobody else wake it: tries until the bell rings, on a thread for that. Who
+    /// wakes must not be kept waiting, and may be the owner.
+    #[cold]
+    fn ring_later(self: Arc<Self>) {
+        let inbox = Arc::clone(&self);
+        let helper = thread::Builder::new()
+            .name("ring-io bell".to_owned())
+            .spawn(move || while !inbox.try_again() {});
+        if helper.is_err() {
+            // Better late than never; and the next wake tries anew.
+            let rang = (0..TRIES).any(|_| self.try_again());
+            if !rang {
+                self.list().helped = false;
+            }
+        }
+    }
+
+    /// Waits a little and rings; whether there is no more need to.
+    fn try_again(&self) -> bool {
+        thread::sleep(AGAIN);
+        let mut list = self.list();
+        let done = list.ring();
+        list.helped = !done;
+        done
     }
 }
 
@@ -100,5 +148,58 @@ pub(super) fn wake(id: TaskId) {
         .cloned();
     if let Some(inbox) = inbox {
         inbox.push(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_bell_that_did_not_ring_is_rung_again() {
+        let (number, inbox) = open().expect("a number");
+        let (rang, heard) = mpsc::channel();
+        let mut refusals = 3;
+        inbox.set_bell(Some(Box::new(move || {
+            if refusals > 0 {
+                refusals -= 1;
+                return false;
+            }
+            rang.send(()).is_ok()
+        })));
+        let id = TaskId::new(0, 0, number);
+        wake(id);
+        heard.recv().expect("nobody else wakes the owner");
+        // It was heard, and the list was not taken: no need to ring again.
+        wake(id);
+        assert!(heard.try_recv().is_err());
+        assert_eq!(inbox.take(), [id, id]);
+        wake(id);
+        heard.recv().expect("a wake behind those that were taken");
+        inbox.set_bell(None);
+        close(number);
+    }
+
+    #[test]
+    fn nobody_tries_to_ring_when_the_list_was_taken() {
+        let (number, inbox) = open().expect("a number");
+        let (tried, heard) = mpsc::channel();
+        inbox.set_bell(Some(Box::new(move || {
+            // Fails when nobody listens any more.
+            let _ = tried.send(());
+            false
+        })));
+        wake(TaskId::new(0, 0, number));
+        heard.recv().expect("the first try");
+        assert_eq!(inbox.take().len(), 1);
+        // The one who tries holds a reference until it gives up.
+        while Arc::strong_count(&inbox) > 2 {
+            thread::yield_now();
+        }
+        assert!(!inbox.list().helped);
+        inbox.set_bell(None);
+        close(number);
     }
 }

@@ -15,6 +15,7 @@ use crate::proactor::error::OpError;
 use crate::proactor::executor::waker;
 use crate::proactor::handle::{OpFuture, Timeout};
 use crate::proactor::owned::{Completion, OwnedOperation};
+use crate::proactor::panics::Panics;
 
 /// Operations of a [`LocalProactor`](super::LocalProactor) of which each starts when the one before it has succeeded,
 /// without a way to user space between. [`Op::link`] makes one, of what methods of files and sockets return.
@@ -217,8 +218,13 @@ impl<'p, L: ChainLinks> Chain<'p, L> {
     fn go_on(&mut self, started: Started) -> Poll<L::Outputs> {
         match started {
             Started::Ready(_) => {
+                let unpushed = Unpushed {
+                    inner: self.inner,
+                    keys: &mut self.keys,
+                };
                 // SAFETY: initialised (1), and the kernel does not have them yet.
                 let mut entries = linked(unsafe { self.links.assume_init_mut() }, self.always);
+                std::mem::forget(unpushed);
                 let keys = &mut self.keys;
                 self.stage = Stage::Started;
                 self.inner.with(|engine, _| {
@@ -254,8 +260,9 @@ impl<'p, L: ChainLinks> Chain<'p, L> {
                 Progress::Done(completion) => self.done.push(completion),
                 Progress::Pending => return Poll::Pending,
                 Progress::OtherWaker => {
-                    self.change_waker(key, context);
-                    return Poll::Pending;
+                    if self.change_waker(key, context) {
+                        return Poll::Pending;
+                    }
                 }
                 Progress::Granted => {
                     unreachable!("a chain that was pushed is not granted its turn")
@@ -267,31 +274,45 @@ impl<'p, L: ChainLinks> Chain<'p, L> {
 
     fn look_for_turn(&mut self, context: &Context<'_>) -> Poll<L::Outputs> {
         let key = self.keys[0];
-        match self
-            .inner
-            .with(|engine, _| engine.look(key, context.waker()))
-        {
-            Progress::Granted => {
-                self.change_waker(key, context);
-                let keys = &mut self.keys;
-                let started = self
-                    .inner
-                    .with(|engine, _| engine.start_granted_chain(keys, L::LEN as u32));
-                self.go_on(started)
+        loop {
+            match self
+                .inner
+                .with(|engine, _| engine.look(key, context.waker()))
+            {
+                Progress::Granted => return self.push_granted(key, context),
+                Progress::OtherWaker => {
+                    if self.change_waker(key, context) {
+                        return Poll::Pending;
+                    }
+                }
+                Progress::Pending => return Poll::Pending,
+                Progress::Done(_) => {
+                    unreachable!("a chain that waits for its turn has no completion")
+                }
             }
-            Progress::OtherWaker => {
-                self.change_waker(key, context);
-                Poll::Pending
-            }
-            Progress::Pending => Poll::Pending,
-            Progress::Done(_) => unreachable!("a chain that waits for its turn has no completion"),
         }
     }
 
-    fn change_waker(&self, key: Key, context: &Context<'_>) {
+    fn push_granted(&mut self, key: Key, context: &Context<'_>) -> Poll<L::Outputs> {
         let waker = waker::clone(context.waker());
-        self.inner.with(|engine, _| engine.set_waker(key, waker));
+        let keys = &mut self.keys;
+        let started = self.inner.with(|engine, _| {
+            engine.set_waker(key, waker);
+            engine.start_granted_chain(keys, L::LEN as u32)
+        });
+        // The keys are new ones, or none: the old one must not be used after a panic in what follows.
+        self.stage = Stage::New;
+        let poll = self.go_on(started);
         self.inner.settle();
+        poll
+    }
+
+    /// Whether there is nothing new: whoever cloned the waker may have done anything.
+    fn change_waker(&self, key: Key, context: &Context<'_>) -> bool {
+        let waker = waker::clone(context.waker());
+        let is_pending = self.inner.with(|engine, _| engine.set_waker(key, waker));
+        self.inner.settle();
+        is_pending
     }
 
     #[cold]
@@ -301,35 +322,61 @@ impl<'p, L: ChainLinks> Chain<'p, L> {
             inner: self.inner,
             keys: &self.keys,
             done: &self.done,
+            ends: Vec::new(),
         };
         // SAFETY: initialised so far (1), and not from now on.
         unsafe { L::hand_over(&self.links, &mut heir) };
-        self.inner.settle();
+        let ends = heir.ends;
+        let mut panics = Panics::default();
+        panics.catch(|| self.inner.settle());
+        for end in ends {
+            panics.catch(end);
+        }
+        panics.resume();
     }
 }
 
-/// Takes over what a dropped chain owned, link by link.
+/// Undoes the start of a chain of which an entry panics before it is there.
+struct Unpushed<'c> {
+    inner: &'c Inner,
+    keys: &'c mut Vec<Key>,
+}
+
+impl Drop for Unpushed<'_> {
+    fn drop(&mut self) {
+        // Settled by the next who does: this is no place for another panic.
+        self.inner
+            .with(|engine, tasks| engine.withdraw_chain(self.keys, tasks));
+    }
+}
+
+/// Takes over what a dropped chain owned, link by link. Nothing of the user's runs meanwhile.
 struct Heir<'c> {
     inner: &'c Inner,
     keys: &'c [Key],
     done: &'c [Completion],
+    /// What is to be run of the user's, when the proactor has let go of all links.
+    ends: Vec<Box<dyn FnOnce()>>,
 }
 
 impl TakeLinks for Heir<'_> {
     fn take<T: OwnedOperation>(&mut self, place: usize, operation: MaybeUninit<T>) {
         let mut owned = Owned(operation);
         if let Some(&completion) = self.done.get(place) {
-            return owned.complete(completion);
+            self.ends.push(Box::new(move || owned.complete(completion)));
+            return;
         }
-        match self
-            .inner
-            .with(|engine, tasks| engine.abandon(self.keys[place], tasks))
-        {
-            // SAFETY: initialised, and the kernel never had it.
-            Abandoned::Unused => drop(unsafe { owned.0.assume_init() }),
-            Abandoned::Over(completions) => completions
-                .into_iter()
-                .for_each(|completion| owned.complete(completion)),
+        let key = self.keys[place];
+        match self.inner.with(|engine, tasks| engine.abandon(key, tasks)) {
+            Abandoned::Unused => self.ends.push(Box::new(move || {
+                // SAFETY: initialised, and the kernel never had it.
+                drop(unsafe { owned.0.assume_init() });
+            })),
+            Abandoned::Over(completions) => self.ends.push(Box::new(move || {
+                for completion in completions {
+                    owned.complete(completion);
+                }
+            })),
             Abandoned::InFlight(id) => {
                 let orphan = Box::new(owned);
                 self.inner.with(|engine, _| engine.adopt(id, orphan));

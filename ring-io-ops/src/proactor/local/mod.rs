@@ -37,7 +37,8 @@ pub use sleep::Sleep;
 #[must_use = "operations that could not be drained keep their buffers for ever"]
 pub struct Leftover {
     /// How many completions had not come by the deadline. What the operations own that they belong to is leaked, because
-    /// the kernel may still use it.
+    /// the kernel may still use it. Where one of them would have made a file or a socket, which has a handle of the
+    /// proactor's, the ring is kept with it.
     pub completions: u32,
 }
 
@@ -46,6 +47,13 @@ pub struct Leftover {
 /// It owns the ring and everything that is in flight. Operations are started through its [`LocalHandle`], which it
 /// derefs to. Dropping it cancels what is in flight and waits a moment for the kernel to let go;
 /// [`shutdown`](Self::shutdown) does the same with a time of the caller's and says what was left.
+///
+/// # Children
+///
+/// A child of `fork(2)` has the value and not the ring's memory. It may forget the proactor or drop it, which does nothing
+/// there: what is in flight, and the tasks, are the parent's. Anything else ends the child with `SIGSEGV`: running the
+/// proactor, starting an operation, and dropping one that was polled or what a task owns. Until it executes another
+/// program or ends, its copy of the ring's descriptor keeps the ring alive.
 ///
 /// # Examples
 ///
@@ -68,6 +76,8 @@ pub struct Leftover {
 #[derive(Debug)]
 pub struct LocalProactor {
     handle: LocalHandle,
+    /// The number of the process that made it.
+    process: u32,
 }
 
 /// The way to a [`LocalProactor`]: starts operations and tasks. Cheap to clone, and stays on its thread.
@@ -175,8 +185,18 @@ impl Inner {
         }
     }
 
+    /// Submits what is prepared and reaps.
     fn turn(&self) {
-        let result = self.with(Engine::turn);
+        self.entered(Engine::turn);
+    }
+
+    /// The same when everybody who is ready had a turn.
+    fn round(&self) {
+        self.entered(Engine::round);
+    }
+
+    fn entered(&self, enter: fn(&mut Engine, &Tasks) -> Result<(), ring_io::EnterError>) {
+        let result = self.with(enter);
         self.settle();
         if let Err(error) = result {
             refused(error);
@@ -261,6 +281,7 @@ impl LocalProactor {
                     this: Weak::clone(this),
                 }),
             },
+            process: std::process::id(),
         })
     }
 
@@ -288,7 +309,7 @@ impl LocalProactor {
                     return value;
                 }
                 Err(Pause::Idle) => inner.wait(None),
-                Err(Pause::Budget) => inner.turn(),
+                Err(Pause::Budget) => inner.round(),
             }
         }
     }
@@ -313,7 +334,7 @@ impl LocalProactor {
             let _ = inner.executor.run::<std::convert::Infallible>(polls, None);
         }
         if limit == Some(Duration::ZERO) || has_ready {
-            inner.turn();
+            inner.round();
         } else {
             inner.wait(limit);
         }
@@ -322,13 +343,18 @@ impl LocalProactor {
     /// Cancels what is in flight, drops what was spawned, and waits until the kernel has let go of everything, for
     /// `grace` at most.
     ///
-    /// What is left then is leaked, not freed, because the kernel may still write to it.
+    /// What is left then is leaked, not freed, because the kernel may still write to it; see [`Leftover`].
     pub fn shutdown(self, grace: Duration) -> Leftover {
         self.stop(grace)
     }
 
     fn stop(&self, grace: Duration) -> Leftover {
         let inner = &*self.handle.inner;
+        if std::process::id() != self.process {
+            // The ring's memory stayed with the parent, and everything else here is about what is in there.
+            std::mem::forget(Rc::clone(&self.handle.inner));
+            return Leftover::default();
+        }
         if inner.with(|engine, _| engine.is_closed()) {
             return Leftover::default();
         }

@@ -25,9 +25,15 @@ impl LocalProactor {
             .with(|engine, _| engine.port().readiness())
     }
 
-    /// When [`park`](Self::park) has to be called at the latest.
+    /// When [`park`](Self::park) has to be called at the latest: when the next deadline is due, and at once where
+    /// something was started that the kernel does not have yet, or somebody may keep others from their turn.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.handle.inner.with(|engine, _| engine.next_timer())
+        self.handle.inner.with(|engine, _| {
+            if engine.has_work() {
+                return Some(Instant::now());
+            }
+            engine.next_timer()
+        })
     }
 
     /// Drives the proactor as a task of somebody else's executor, on the same thread, for as long as it is polled.
@@ -80,7 +86,7 @@ impl LocalProactor {
             let mut had_turn = false;
             poll_fn(|context| {
                 let has_work =
-                    !inner.executor.is_idle() || inner.with(|engine, _| engine.has_prepared());
+                    !inner.executor.is_idle() || inner.with(|engine, _| engine.has_work());
                 if has_work {
                     if had_turn {
                         return Poll::Ready(());

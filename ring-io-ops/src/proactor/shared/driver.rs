@@ -19,7 +19,8 @@ use super::shared::{Shared, Statistics};
 use super::spin::Spin;
 use super::table::Table;
 use crate::proactor::engine::{
-    Batching, BellPipe, MAX_IN_FLIGHT, MAX_SQ_ENTRIES, Port, PortSettings, RESERVE, RUNG, wait_of,
+    Batching, BellPipe, MAX_IN_FLIGHT, MAX_SQ_ENTRIES, OWN_MAX, Port, PortSettings, RESERVE, RUNG,
+    rang, wait_of,
 };
 use crate::proactor::error::{BuildError, OpError};
 use crate::proactor::executor::inbox::Bell;
@@ -112,7 +113,7 @@ pub(super) struct Driver {
     late: Vec<(u64, RawFd)>,
     /// Descriptors that wait for such entries before they are closed.
     held: Vec<OwnedFd>,
-    /// Entries of the driver's own that were pushed and have not completed, at most [`RESERVE`].
+    /// Entries of the driver's own that were pushed and have not completed, at most [`OWN_MAX`].
     reserved: u32,
     pipe: Option<BellPipe>,
     batching: Batching,
@@ -317,7 +318,7 @@ impl Driver {
                 self.held.push(fd);
                 return Ok(());
             }
-            _ if self.reserved >= RESERVE => return Err(pending),
+            _ if self.reserved >= OWN_MAX => return Err(pending),
             Pending::Cancel(key) => {
                 if self.table.get(key).is_none() {
                     return Ok(());
@@ -643,10 +644,5 @@ fn bell_for(port: &Port, use_pipe: bool) -> std::io::Result<(Bell, Option<BellPi
         let (pipe, bell) = BellPipe::new()?;
         return Ok((bell, Some(pipe)));
     }
-    let bell = move || {
-        // An error means that the ring is out of memory for a completion, and then it has many: the driver is awake, or
-        // will be.
-        let _ = ring();
-    };
-    Ok((Box::new(bell), None))
+    Ok((Box::new(move || rang(ring())), None))
 }

@@ -86,13 +86,20 @@ impl Shared {
     fn ring(&self) {
         let mut rung = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
         rung.times += 1;
-        (rung.bell)();
+        // Whoever found the driver asleep is the only one to end its sleep. Where the kernel has no memory for that just
+        // now it is asked again, as long as a caller may be kept.
+        for _ in 0..100 {
+            if (rung.bell)() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
     }
 
     /// Before whatever the bell names is gone.
     pub(super) fn remove_bell(&self) {
         let mut rung = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
-        rung.bell = Box::new(|| ());
+        rung.bell = Box::new(|| true);
     }
 
     pub(super) fn timers(&self) -> MutexGuard<'_, Timers> {

@@ -84,6 +84,33 @@ fn what_was_pushed_and_not_submitted_before_the_end_never_is() {
 }
 
 #[test]
+fn a_child_may_drop_the_proactor_and_the_parent_does_not_notice() {
+    let (proactor, player) = played(4);
+    let tally = Rc::new(Tally::default());
+    let (handle, probe) = ((*proactor).clone(), Probe::new(&tally));
+    let task = proactor.spawn(async move { handle.start(probe).await });
+    turn(&proactor);
+    assert_eq!(player.held(), 1);
+    let proactor = std::mem::ManuallyDrop::new(proactor);
+    // SAFETY: the child does what follows, which takes no lock and no memory, and ends.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "fork");
+    if child == 0 {
+        drop(std::mem::ManuallyDrop::into_inner(proactor));
+        // SAFETY: nothing of the parent's is run at the end.
+        unsafe { libc::_exit(0) };
+    }
+    let mut status = -1;
+    // SAFETY: `status` is ours, and the child is waited for once.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert_eq!(status, 0, "the child's end");
+    let proactor = std::mem::ManuallyDrop::into_inner(proactor);
+    player.end(0, 7);
+    turn(&proactor);
+    assert_eq!(proactor.block_on(task).expect("the task"), Ok(7));
+}
+
+#[test]
 fn what_was_not_drained_is_leaked() {
     let (proactor, _player) = played(4);
     let tally = Rc::new(Tally::default());

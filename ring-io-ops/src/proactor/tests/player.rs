@@ -180,7 +180,7 @@ impl Faults for Player {
                 });
                 continue;
             }
-            if user_data == crate::proactor::engine::CANCEL
+            if u64::from(user_data as u32) == crate::proactor::engine::CANCEL
                 && let Some(target) = script.cancels.pop_front()
             {
                 for held in &mut script.held {

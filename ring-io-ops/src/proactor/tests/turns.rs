@@ -129,6 +129,171 @@ fn a_turn_that_nobody_takes_goes_to_the_next() {
 }
 
 #[test]
+fn an_operation_is_asked_to_end_once_until_the_kernel_has_answered() {
+    let (proactor, player) = played(1);
+    let tally = Rc::new(Tally::default());
+    let mut op = proactor.start(Probe::new(&tally));
+    assert!(poll(&mut op).is_pending());
+    turn(&proactor);
+    let cancels = || proactor.counters().cancels;
+    for _ in 0..100 {
+        op.cancel();
+    }
+    assert_eq!(cancels(), 1);
+    turn(&proactor);
+    assert!(player.is_cancelled(0));
+    // It has not heeded that.
+    op.cancel();
+    drop(op);
+    assert_eq!(cancels(), 2);
+    turn(&proactor);
+    player.end_all();
+    turn(&proactor);
+    // Those that come to be in the same slot are asked for themselves.
+    let mut other = proactor.start(Probe::new(&tally));
+    assert!(poll(&mut other).is_pending());
+    turn(&proactor);
+    other.cancel();
+    player.end(0, 0);
+    turn(&proactor);
+    assert!(poll(&mut other).is_ready());
+    let mut third = proactor.start(Probe::new(&tally));
+    assert!(poll(&mut third).is_pending());
+    third.cancel();
+    assert_eq!(cancels(), 4);
+    turn(&proactor);
+    assert!(player.is_cancelled(0));
+    player.end_all();
+    turn(&proactor);
+    assert!(poll(&mut third).is_ready());
+    assert_back_to_the_start(&proactor);
+}
+
+#[test]
+fn entries_of_its_own_count_where_so_many_are_to_be_submitted_at_once() {
+    let proactor = crate::proactor::LocalProactor::builder()
+        .batching(crate::proactor::Batching::default().submit_at(2))
+        .build()
+        .expect("a proactor");
+    turn(&proactor);
+    let tally = Rc::new(Tally::default());
+    let pipe = std::io::pipe().expect("a pipe");
+    let mut ops: [_; 3] = std::array::from_fn(|_| proactor.start(Probe::new(&tally)));
+    let before = proactor.counters().submitted;
+    let submitted = || proactor.counters().submitted - before;
+    assert!(poll(&mut ops[0]).is_pending());
+    assert_eq!(submitted(), 0);
+    crate::proactor::Handle::close(&*proactor, pipe.0.into());
+    assert_eq!(submitted(), 2);
+    assert!(poll(&mut ops[1]).is_pending());
+    assert_eq!(submitted(), 2);
+    assert!(poll(&mut ops[2]).is_pending());
+    assert_eq!(submitted(), 4);
+    turn(&proactor);
+    assert!(ops.iter_mut().all(|op| poll(op).is_ready()));
+}
+
+#[test]
+fn the_completion_of_a_wake_has_a_place_when_everything_else_is_taken() {
+    // As many as fill the queue of completions together with what is reserved.
+    let (proactor, tally) = (
+        crate::proactor::LocalProactor::builder()
+            .in_flight(32)
+            .build()
+            .expect("a proactor"),
+        Rc::new(Tally::default()),
+    );
+    turn(&proactor);
+    let waker = proactor.block_on(std::future::poll_fn(|context| {
+        std::task::Poll::Ready(context.waker().clone())
+    }));
+    let mut ops: [_; 32] = std::array::from_fn(|_| proactor.start(Probe::new(&tally)));
+    assert!(ops.iter_mut().all(|op| poll(op).is_pending()));
+    for _ in 0..20 {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        crate::proactor::Handle::close(&*proactor, reader.into());
+        crate::proactor::Handle::close(&*proactor, writer.into());
+    }
+    std::thread::spawn(move || waker.wake())
+        .join()
+        .expect("the thread");
+    turn(&proactor);
+    assert!(ops.iter_mut().all(|op| poll(op).is_ready()));
+    assert_eq!(proactor.counters().overflows, 0);
+}
+
+/// One operation in flight, one that has waited and is not polled, and a last one behind.
+fn lazy_and_last<'p>(
+    proactor: &'p crate::proactor::LocalProactor,
+    tally: &Rc<Tally>,
+    bells: &Arc<Bells>,
+) -> [crate::proactor::Op<'p, Probe>; 3] {
+    let mut ops = std::array::from_fn(|_| proactor.start(Probe::new(tally)));
+    let [first, lazy, last] = &mut ops;
+    assert!(poll(first).is_pending());
+    assert!(poll(lazy).is_pending());
+    assert!(poll_with(last, bells).is_pending());
+    turn(proactor);
+    ops
+}
+
+#[test]
+fn a_turn_that_nobody_takes_goes_to_the_next_though_nobody_waits() {
+    let (proactor, player) = played(1);
+    let bells = Arc::new(Bells::default());
+    let [mut first, lazy, mut last] = lazy_and_last(&proactor, &Rc::default(), &bells);
+    player.end(0, 0);
+    turn(&proactor);
+    assert_eq!(bells.rung(), 0, "the lazy one may yet take its turn");
+    turn(&proactor);
+    assert_eq!(bells.rung(), 1);
+    assert!(poll(&mut last).is_pending());
+    drop(lazy);
+    turn(&proactor);
+    player.end(0, 0);
+    turn(&proactor);
+    assert!(poll(&mut first).is_ready() && poll(&mut last).is_ready());
+    assert_back_to_the_start(&proactor);
+}
+
+#[test]
+fn a_pump_passes_over_who_does_not_take_its_turn() {
+    let (proactor, player) = played(1);
+    let (bells, pumps) = (Arc::new(Bells::default()), Arc::new(Bells::default()));
+    let [first, lazy, last] = lazy_and_last(&proactor, &Rc::default(), &bells);
+    let mut pump = Box::pin(proactor.pump(async |_| std::future::pending().await));
+    let mut seen = usize::MAX;
+    let mut run = || {
+        while std::mem::replace(&mut seen, pumps.rung()) != pumps.rung() {
+            assert!(poll_with(&mut pump, &pumps).is_pending());
+        }
+    };
+    run();
+    // No completion will come, and nothing is pushed: the pump has to be told.
+    let mut second_lazy = proactor.start(Probe::new(&Rc::default()));
+    assert!(poll(&mut second_lazy).is_pending());
+    player.end(0, 0);
+    proactor.submit_now();
+    run();
+    assert_eq!(bells.rung(), 1);
+    drop((first, lazy, last, second_lazy));
+}
+
+#[test]
+fn who_has_to_be_passed_over_is_a_reason_to_come_back_at_once() {
+    let (proactor, player) = played(1);
+    let bells = Arc::new(Bells::default());
+    let ops = lazy_and_last(&proactor, &Rc::default(), &bells);
+    assert_eq!(proactor.next_deadline(), None);
+    player.end(0, 0);
+    while bells.rung() == 0 {
+        turn(&proactor);
+        assert!(proactor.next_deadline().is_some());
+    }
+    drop(ops);
+}
+
+#[test]
 fn waiters_that_gave_up_take_no_memory() {
     let (proactor, player) = played(1);
     let tally = Rc::new(Tally::default());

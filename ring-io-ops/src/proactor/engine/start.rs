@@ -1,0 +1,174 @@
+//! Starting: an operation gets its credit and its slot, and its entry is pushed. So are entries of the engine's own.
+
+use std::os::fd::RawFd;
+use std::task::Waker;
+
+use ring_io::Sqe;
+
+use super::{Engine, Key, Kind, OWN_MAX, Started, State};
+use crate::proactor::error::OpError;
+use crate::proactor::executor::Tasks;
+
+impl Engine {
+    /// A slot for an operation that brings `credit` completions at most, to be filled by [`push`](Self::push) when it
+    /// is [`Started::Ready`].
+    #[inline(always)]
+    pub(crate) fn start(&mut self, credit: u32, kind: Kind, waker: Waker) -> Started {
+        if !self.credit.take(credit) {
+            return self.queue(credit, waker);
+        }
+        let position = self.port.position();
+        let (key, slot) = self.slots.take(kind.state(), waker);
+        slot.link = position;
+        if let Kind::Multishot { unread_max } = kind {
+            slot.result = self.streams.open(credit, unread_max);
+        }
+        Started::Ready(key)
+    }
+
+    /// Pushes the entry of an operation that is ready. To be called next, so that the position that the slot knows is
+    /// the entry's; otherwise it cannot be taken back, and is cancelled instead. Whether somebody is to be woken now.
+    ///
+    /// # Safety
+    ///
+    /// What `sqe` lends stays valid until the operation is over, or is handed over when it is abandoned.
+    #[inline(always)]
+    #[must_use = "whoever is to be woken submits"]
+    pub(crate) unsafe fn push(&mut self, key: Key, mut sqe: Sqe) -> bool {
+        let position = self.port.position();
+        sqe.set_user_data(key.user_data());
+        // SAFETY: the caller vouches for the entry.
+        if !unsafe { self.port.push(sqe) } {
+            self.find_room(key);
+        }
+        if position == self.submit_when {
+            return self.submit_or_pump();
+        }
+        false
+    }
+
+    /// Notes that the entry that was just pushed goes to a worker thread, which looks its descriptor up when it begins.
+    pub(crate) fn note_late(&mut self, key: Key, fd: RawFd) {
+        self.late.note(key, fd, &mut self.slots);
+    }
+
+    /// Whether an entry in flight names the descriptor and looks it up later.
+    pub(crate) fn is_late(&mut self, fd: RawFd) -> bool {
+        self.late.names(fd, &mut self.slots)
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn queue(&mut self, credit: u32, waker: Waker) -> Started {
+        let refusal = if self.credit.is_closed() {
+            Some(OpError::Closed)
+        } else if credit > self.credit.capacity() {
+            Some(OpError::TooLarge {
+                needed: credit,
+                capacity: self.credit.capacity(),
+            })
+        } else {
+            None
+        };
+        if let Some(error) = refusal {
+            self.drop_later(Some(waker));
+            return Started::Refused(error);
+        }
+        self.counters.credit_waits += 1;
+        let (key, slot) = self.slots.take(State::Queued, waker);
+        slot.result = credit as i32;
+        slot.set_passed_over(false);
+        self.credit.wait(key, credit);
+        self.attention = true;
+        Started::Queued(key)
+    }
+
+    /// The same as [`start`](Self::start) for an operation whose credit was granted, also where it was passed over
+    /// since.
+    pub(crate) fn start_granted(&mut self, key: Key, kind: Kind) -> Started {
+        let slot = self.slots.of(key);
+        let credit = slot.result as u32;
+        let passed_over = slot.is_passed_over();
+        if self.credit.is_closed() {
+            if !passed_over {
+                self.credit.give_back(credit);
+            }
+            let waker = self.slots.give_back(key.index());
+            self.drop_later(waker);
+            return Started::Refused(OpError::Closed);
+        }
+        if passed_over && !self.credit.take(credit) {
+            self.slots.of(key).set_passed_over(false);
+            self.credit.wait(key, credit);
+            self.attention = true;
+            return Started::Queued(key);
+        }
+        let position = self.port.position();
+        let (key, slot) = self.slots.restate(key, kind.state());
+        slot.link = position;
+        if let Kind::Multishot { unread_max } = kind {
+            slot.result = self.streams.open(credit, unread_max);
+        }
+        Started::Ready(key)
+    }
+
+    /// The submission queue was full: submits, so that there is room. The operation keeps its credit and is polled
+    /// again at once; if the kernel takes nothing now, after the next wait.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn find_room(&mut self, key: Key) {
+        self.submit_early();
+        let credit = self.credit_of(key);
+        let slot = self.slots.of(key);
+        slot.result = credit as i32;
+        slot.set_state(State::Granted);
+        self.stuck.push(key);
+        self.attention = true;
+    }
+
+    /// What an operation took that was ready and is not pushed; gives its list back, if it has one.
+    fn credit_of(&mut self, key: Key) -> u32 {
+        let slot = self.slots.of(key);
+        if slot.state() != State::Multishot {
+            return 1;
+        }
+        self.streams.close(slot.result);
+        self.streams.credit(slot.result)
+    }
+
+    /// Undoes the start of an operation that was ready, and whose entry could not be made.
+    pub(crate) fn withdraw(&mut self, key: Key, tasks: &Tasks) {
+        let credit = self.credit_of(key);
+        self.credit.give_back(credit);
+        let waker = self.slots.give_back(key.index());
+        self.drop_later(waker);
+        self.grant(tasks);
+    }
+
+    /// Pushes an entry of the engine's own, in the order of these calls, when there is room.
+    pub(super) fn push_internal(&mut self, mut sqe: Sqe, user_data: u64) {
+        sqe.set_user_data(user_data);
+        self.deferred.push_back(sqe);
+        self.attention = true;
+        let before = self.port.position();
+        self.push_deferred();
+        let pushed = self.port.position().wrapping_sub(before);
+        // The entry behind which to submit may be one of these.
+        if !self.wake_pump() && self.submit_when.wrapping_sub(before) < pushed && !self.stopped {
+            self.submit_early();
+        }
+    }
+
+    pub(super) fn push_deferred(&mut self) {
+        while self.reserved < OWN_MAX
+            && let Some(&sqe) = self.deferred.front()
+        {
+            // SAFETY: such an entry names no memory, and the descriptor that it may close is the engine's.
+            if !unsafe { self.port.push(sqe) } {
+                break;
+            }
+            self.reserved += 1;
+            self.deferred.pop_front();
+        }
+    }
+}
