@@ -4,8 +4,10 @@
 //! queue that needs no system call while the driver is awake, and comes back as a completion and a wake.
 
 mod builder;
+mod chain;
 mod driver;
 mod exchange;
+mod flight;
 mod gate;
 mod multishot;
 mod op;
@@ -31,11 +33,13 @@ use super::error::BuildError;
 use super::handle::{Handle, Start, StartMultishot};
 use super::local::Leftover;
 use super::owned::{MultishotOperation, OwnedOperation};
-use driver::{Driver, Message};
+use driver::Driver;
+use flight::Message;
 use queue::Link;
 use shared::Shared;
 
 pub use builder::ProactorBuilder;
+pub use chain::Chain;
 pub use multishot::Multishot;
 pub use op::Op;
 pub use shared::DriverCounters;

@@ -12,7 +12,8 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream;
 use ring_io::{CqeFlags, Errno, Sqe};
 
-use super::driver::{Driver, Flight, Message, NEW, Next};
+use super::driver::Driver;
+use super::flight::{Flight, Message, NEW, Next};
 use super::gate::{Admission, Ticket};
 use super::op::Granted;
 use super::queue::Link;

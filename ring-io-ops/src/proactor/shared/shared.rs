@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::driver::Message;
+use super::flight::Message;
 use super::gate::Gate;
 use super::queue::{Pushed, Queue};
 use crate::proactor::engine::{Counters, Timers};
