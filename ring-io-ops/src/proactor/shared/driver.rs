@@ -56,6 +56,8 @@ pub(super) struct Driver {
     reserved: u32,
     pipe: Option<BellPipe>,
     batching: Batching,
+    /// The number that the next pool of provided buffers gets.
+    pub(super) next_group: u16,
     spin: Spin,
     stop: Option<Instant>,
     /// Credit to give back.
@@ -95,6 +97,7 @@ impl Driver {
             reserved: 0,
             pipe,
             batching,
+            next_group: 0,
             spin: Spin::new(spin),
             stop: None,
             returned: 0,
@@ -109,6 +112,10 @@ impl Driver {
 
     pub(super) const fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    pub(super) const fn port(&self) -> &Port {
+        &self.port
     }
 
     /// Runs until it is told to stop and everything has ended, or the time for that is up.
@@ -586,16 +593,16 @@ impl Driver {
     /// Gives credit back, wakes, cleans up. A panic in any of it is caught and goes no further: the panic hook has
     /// told of it, and this thread belongs to everybody.
     fn settle(&mut self) {
+        if self.returned == 0 && self.wakers.is_empty() && self.finished.is_empty() {
+            return;
+        }
+        // Who is woken, or sees that less is in flight, finds the counters as they are.
+        self.publish();
         if self.returned != 0 {
             self.shared
                 .gate
                 .give_back(std::mem::take(&mut self.returned), &mut self.wakers);
         }
-        if self.wakers.is_empty() && self.finished.is_empty() {
-            return;
-        }
-        // Who is woken finds the counters as they are.
-        self.publish();
         let mut wakers = std::mem::take(&mut self.wakers).into_iter().peekable();
         while let Some(waker) = wakers.next() {
             // Many operations of one task end together; it is woken once.

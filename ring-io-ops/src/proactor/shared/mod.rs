@@ -11,6 +11,7 @@ mod flight;
 mod gate;
 mod multishot;
 mod op;
+pub(super) mod pools;
 mod queue;
 #[expect(
     clippy::module_inception,
@@ -28,6 +29,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use ring_io::RegisterError;
+
 use super::engine::Counters;
 use super::error::BuildError;
 use super::handle::{Handle, Start, StartMultishot};
@@ -35,6 +38,7 @@ use super::local::Leftover;
 use super::owned::{MultishotOperation, OwnedOperation};
 use driver::Driver;
 use flight::Message;
+use pools::{Memory, Registered};
 use queue::Link;
 use shared::Shared;
 
@@ -197,6 +201,20 @@ impl Proactor {
     /// Called again, it answers the same at once.
     pub fn shutdown(self, grace: Duration) -> Leftover {
         self.owner.stop(grace)
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.owner.shared
+    }
+
+    /// Has a ring of entries registered for provided buffers; see [`Registered::new`].
+    pub(super) fn register_entries(
+        &self,
+        entries: Memory,
+        count: u16,
+        buffers: Memory,
+    ) -> Result<Registered, RegisterError> {
+        Registered::new(self.shared(), entries, count, buffers)
     }
 
     /// What was done so far, as of the driver's last wake-ups or sleep.
