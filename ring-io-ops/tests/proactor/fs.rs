@@ -329,6 +329,11 @@ fn a_read_that_is_dropped_in_flight_leaves_nothing_behind() {
         proactor.submit_now();
     });
     drop(reader);
+    proactor.block_on(async {
+        while proactor.in_flight() > 0 {
+            proactor.sleep(Duration::from_millis(1)).await;
+        }
+    });
     assert_eq!(proactor.counters().orphans, 1);
     assert_eq!(proactor.shutdown(Duration::from_secs(5)).completions, 0);
 }
