@@ -118,6 +118,11 @@ impl Driver {
         &self.port
     }
 
+    #[cfg(test)]
+    pub(super) const fn port_mut(&mut self) -> &mut Port {
+        &mut self.port
+    }
+
     /// Runs until it is told to stop and everything has ended, or the time for that is up.
     ///
     /// # Panics
@@ -125,14 +130,7 @@ impl Driver {
     /// When the kernel refuses to let the ring be entered.
     pub(super) fn run(mut self) {
         loop {
-            let mut is_active = self.receive();
-            self.push_pending();
-            if self.spin.is_on() || self.port.needs_flush() {
-                self.submit();
-            }
-            is_active |= self.reap();
-            is_active |= self.fire_timers();
-            self.settle();
+            let is_active = self.turn();
             if let Some(deadline) = self.stop
                 && (self.outstanding() == 0 || Instant::now() >= deadline)
             {
@@ -142,6 +140,19 @@ impl Driver {
                 self.idle();
             }
         }
+    }
+
+    /// Does what there is to do, and answers whether there was something.
+    pub(super) fn turn(&mut self) -> bool {
+        let mut is_active = self.receive();
+        self.push_pending();
+        if self.spin.is_on() || self.port.needs_flush() {
+            self.submit();
+        }
+        is_active |= self.reap();
+        is_active |= self.fire_timers();
+        self.settle();
+        is_active
     }
 
     // Messages.
@@ -626,7 +637,7 @@ impl Driver {
     }
 
     /// Everything that was pushed, or is to be, and has not completed.
-    fn outstanding(&self) -> usize {
+    pub(super) fn outstanding(&self) -> usize {
         self.table.len() + self.reserved as usize + self.pending.len() + self.held.len()
     }
 }

@@ -11,6 +11,8 @@ mod flight;
 mod gate;
 mod multishot;
 mod op;
+#[cfg(test)]
+pub(super) mod played;
 pub(super) mod pools;
 mod queue;
 #[expect(

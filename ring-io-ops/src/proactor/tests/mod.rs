@@ -1,5 +1,6 @@
 //! The core against a kernel that is played: what the real one does too seldom to wait for.
 
+mod driver;
 mod ends;
 mod model;
 mod panics;
