@@ -10,23 +10,82 @@
 //! | costs | the least: nothing is allocated for an operation, and no locked instruction is needed | one allocation for an operation, and a wake across threads |
 //! | take it for | one thread per core, each with its own work | a program that has its runtime already |
 //!
+//! What they do is found by trait: [`Files`] for paths, [`Sockets`], [`Pipes`] and [`Events`]; import those. They make
+//! [`File`], [`TcpStream`], [`UdpSocket`] and the like, with `H` for the way to the proactor: `File<Proactor>`, or
+//! `File<LocalHandle>`. An operation takes its buffer by value and gives it back with the result; with an error, too, in
+//! [`Failed`], which `?` turns into an [`io::Error`](std::io::Error). Dropped, it is cancelled; nothing is freed before the
+//! kernel has let go of it. What is open is closed by its drop, behind what was started on it.
+//!
 //! # Examples
 //!
+//! With any runtime:
+//!
 //! ```
-//! use ring_io_ops::proactor::{Files, LocalProactor, OpenOptions};
+//! use ring_io_ops::proactor::{Files, OpenOptions, Proactor};
 //! use std::time::Duration;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #   if !ring_io_ops::ring::is_available() { return Ok(()) }
+//! #   let folder = tempfile::tempdir()?;
+//! #   let path = folder.path().join("data.bin");
+//! #   std::fs::write(&path, [7; 100_000])?;
+//!     let proactor = Proactor::builder().in_flight(1024).build()?;
+//!     let file = proactor.open(&path, OpenOptions::new().read(true)).await?;
+//!     let (n, buffer) = file.read_at(Vec::with_capacity(64 << 10), 0).await?;
+//!     let late = file.read_at(buffer, n as u64).timeout(Duration::from_millis(50)).await;
+//!     match late {
+//!         Ok((n, buffer)) => assert_eq!(n, buffer.len()),
+//!         Err(failed) => println!("{failed}; the buffer is back: {}", failed.value.capacity()),
+//!     }
+//!     drop(file);
+//!     let left = proactor.shutdown(Duration::from_secs(1));
+//!     assert_eq!(left.completions, 0);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! On one thread:
+//!
+//! ```
+//! use ring_io_ops::proactor::{LocalHandle, LocalProactor, Sockets, TcpStream};
+//!
+//! async fn echo(connection: TcpStream<LocalHandle>) -> std::io::Result<()> {
+//!     let mut buffer = Vec::with_capacity(4096);
+//!     loop {
+//!         let (n, received) = connection.recv(buffer).await?;
+//!         if n == 0 {
+//!             return Ok(());
+//!         }
+//!         buffer = connection.send_all(received).await?;
+//!     }
+//! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # if !ring_io_ops::ring::is_available() { return Ok(()) }
-//! let proactor = LocalProactor::new()?;
-//! proactor.block_on(async {
-//!     let file = proactor.open("/proc/version", OpenOptions::new().read(true)).await?;
-//!     // The buffer goes in by value, and comes back with the result, also with an error.
-//!     let (n, buffer) = file
-//!         .read_at(Vec::with_capacity(4096), 0)
-//!         .timeout(Duration::from_secs(1))
-//!         .await?;
-//!     assert_eq!(n, buffer.len());
+//! let p = LocalProactor::new()?;
+//! p.block_on(async {
+//! #   let mut clients = 0;
+//!     let listener = p.tcp_listen("127.0.0.1:0")?;
+//!     println!("listening on {}", listener.local_addr()?);
+//! #   let address = listener.local_addr()?;
+//! #   let client = std::thread::spawn(move || {
+//! #       use std::io::{Read, Write};
+//! #       let mut connection = std::net::TcpStream::connect(address).unwrap();
+//! #       connection.write_all(b"hello").unwrap();
+//! #       connection.shutdown(std::net::Shutdown::Write).unwrap();
+//! #       let mut back = String::new();
+//! #       connection.read_to_string(&mut back).unwrap();
+//! #       assert_eq!(back, "hello");
+//! #   });
+//!     let mut incoming = listener.accept_multi();
+//!     while let Some(connection) = incoming.next().await {
+//!         p.spawn(echo(connection?));
+//! #       clients += 1;
+//! #       if clients == 1 { break }
+//!     }
+//! #   while !client.is_finished() { p.sleep(std::time::Duration::from_millis(1)).await }
+//! #   client.join().unwrap();
 //!     std::io::Result::Ok(())
 //! })?;
 //! # Ok(())
@@ -99,8 +158,9 @@ pub use handle::{Handle, OpFuture, Start, StartMultishot, Timeout};
 pub use local::{Chain, Leftover, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
 pub use mailbox::{Mailbox, SendError, Sender, mailbox};
 pub use net::{
-    LocalBuffer, LocalBundle, LocalPool, Received, SocketOption, Sockets, TcpListener, TcpStream,
-    UdpSocket, UnixAddress, UnixDatagram, UnixListener, UnixStream,
+    LocalBuffer, LocalBundle, LocalPool, Received, SharedBuffer, SharedBundle, SharedPool,
+    SocketOption, Sockets, TcpListener, TcpStream, UdpSocket, UnixAddress, UnixDatagram,
+    UnixListener, UnixStream,
 };
 pub use owned::{Completion, MultishotOperation, OwnedOperation};
 pub use pipe::{PipeReader, PipeWriter, Pipes, SpliceFds, TeeFds};

@@ -8,17 +8,19 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use ring_io_ops::LinkTimeoutOutcome;
-use ring_io_ops::proactor::{Batching, File, Files, LocalHandle, LocalProactor, OpError};
+use ring_io_ops::proactor::{Batching, File, Files, OpError};
 
-fn proactor() -> LocalProactor {
-    LocalProactor::new().expect("a proactor")
+use super::{Handle, Rc, Runner};
+
+fn proactor() -> Runner {
+    Runner::new().expect("a proactor")
 }
 
-fn file(proactor: &LocalProactor) -> File<LocalHandle> {
+fn file(proactor: &Runner) -> File<Handle> {
     File::from_std(&**proactor, tempfile::tempfile().expect("a temporary file"))
 }
 
-fn silent(proactor: &LocalProactor) -> (File<LocalHandle>, std::io::PipeWriter) {
+fn silent(proactor: &Runner) -> (File<Handle>, std::io::PipeWriter) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     (File::from_fd(&**proactor, reader.into()), writer)
 }
@@ -127,10 +129,7 @@ fn a_link_timeout_of_a_link_that_is_in_time_is_disarmed() {
 
 #[test]
 fn a_chain_longer_than_the_capacity_is_an_error_and_nothing_is_submitted() {
-    let proactor = LocalProactor::builder()
-        .in_flight(2)
-        .build()
-        .expect("a proactor");
+    let proactor = Runner::builder().in_flight(2).build().expect("a proactor");
     let file = file(&proactor);
     let chain = file
         .write_at(vec![1], 0)
@@ -168,15 +167,12 @@ fn a_chain_with_a_link_that_is_refused_is_not_submitted() {
 
 #[test]
 fn chains_take_turns_when_there_is_room_for_one() {
-    let proactor = LocalProactor::builder()
-        .in_flight(3)
-        .build()
-        .expect("a proactor");
-    let file = std::rc::Rc::new(file(&proactor));
+    let proactor = Runner::builder().in_flight(3).build().expect("a proactor");
+    let file = Rc::new(file(&proactor));
     proactor.block_on(async {
         let tasks: Vec<_> = (0..50_u8)
             .map(|i| {
-                let file = std::rc::Rc::clone(&file);
+                let file = Rc::clone(&file);
                 proactor.spawn(async move {
                     for _ in 0..4 {
                         let at = u64::from(i) * 8;
@@ -201,7 +197,7 @@ fn chains_take_turns_when_there_is_room_for_one() {
 #[test]
 fn a_chain_is_not_cut_where_the_policy_submits() {
     let batching = Batching::default().submit_at(2);
-    let proactor = LocalProactor::builder()
+    let proactor = Runner::builder()
         .batching(batching)
         .build()
         .expect("a proactor");
@@ -225,7 +221,7 @@ fn a_chain_is_not_cut_where_the_policy_submits() {
 fn a_chain_that_finds_the_queue_full_is_pushed_later_and_whole() {
     // More may be in flight than the longest submission queue holds: 32,768.
     let batching = Batching::default().submit_at(u32::MAX);
-    let proactor = LocalProactor::builder()
+    let proactor = Runner::builder()
         .in_flight(40_000)
         .batching(batching)
         .build()
@@ -291,10 +287,7 @@ fn a_chain_that_is_dropped_in_flight_or_before_leaves_nothing_behind() {
 
 #[test]
 fn a_chain_that_is_dropped_while_it_waits_for_its_turn_passes_it_on() {
-    let proactor = LocalProactor::builder()
-        .in_flight(2)
-        .build()
-        .expect("a proactor");
+    let proactor = Runner::builder().in_flight(2).build().expect("a proactor");
     let file = file(&proactor);
     let (reader, mut writer) = silent(&proactor);
     let mut first = reader.read(Vec::with_capacity(8));
@@ -314,7 +307,7 @@ fn a_chain_that_is_dropped_while_it_waits_for_its_turn_passes_it_on() {
 fn a_chain_of_a_proactor_that_is_gone_ends_at_once() {
     let proactor = proactor();
     let handle = (*proactor).clone();
-    drop(proactor);
+    assert_eq!(proactor.shutdown(Duration::from_secs(5)).completions, 0);
     let chain = handle
         .remove_file("/nowhere/a")
         .link(handle.remove_file("/nowhere/b"));

@@ -4,21 +4,22 @@ use std::future::Future;
 use std::io::{Read, Write};
 use std::pin::{Pin, pin};
 use std::process::{Command, Stdio};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use futures_core::Stream;
-use ring_io_ops::proactor::{Events, LocalProactor, OpError, RawOperation};
+use ring_io_ops::proactor::{Events, OpError, RawOperation};
 use ring_io_ops::ring::{self, Sqe, SqeFlags};
 use ring_io_ops::{FutexOutcome, FutexWait, Nop, Operation, PollEvents, WaitId};
 
 use super::skip;
 
-fn proactor() -> LocalProactor {
-    LocalProactor::new().expect("a proactor")
+use super::{Rc, Runner};
+
+fn proactor() -> Runner {
+    Runner::new().expect("a proactor")
 }
 
 fn has<O: Operation>() -> bool {

@@ -1,18 +1,18 @@
 //! The proactor on the real kernel.
+#![allow(
+    clippy::duplicate_mod,
+    reason = "what works with both proactors is tested with both: `on_local`, `on_shared`"
+)]
 
 #[path = "../../../ring-io/tests/support/skip.rs"]
 mod skip;
 
-mod chain;
-mod events;
-mod fs;
 mod guest;
 mod life;
 mod local;
 mod mailbox;
-mod net;
-mod path;
-mod pipe;
+mod on_local;
+mod on_shared;
 mod registered;
 mod shared;
 

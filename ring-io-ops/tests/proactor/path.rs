@@ -2,11 +2,13 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use ring_io_ops::proactor::{Files, LocalProactor, OpError, OpenOptions};
+use ring_io_ops::proactor::{Files, OpError, OpenOptions};
 use ring_io_ops::{RenameFlags, XattrFlags};
 
-fn proactor() -> LocalProactor {
-    LocalProactor::new().expect("a proactor")
+use super::Runner;
+
+fn proactor() -> Runner {
+    Runner::new().expect("a proactor")
 }
 
 #[test]

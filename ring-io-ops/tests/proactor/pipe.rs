@@ -3,14 +3,15 @@
 use std::future::Future;
 use std::os::fd::AsRawFd;
 use std::pin::pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use ring_io_ops::proactor::{Failed, File, LocalProactor, OpError, Pipes};
+use ring_io_ops::proactor::{Failed, File, OpError, Pipes};
 
-fn proactor() -> LocalProactor {
-    LocalProactor::new().expect("a proactor")
+use super::{Rc, Runner};
+
+fn proactor() -> Runner {
+    Runner::new().expect("a proactor")
 }
 
 #[test]

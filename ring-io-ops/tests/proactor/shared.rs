@@ -4,6 +4,7 @@ mod guests;
 mod life;
 mod operations;
 mod pressure;
+mod sockets;
 mod wakes;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -43,7 +43,6 @@ enum Outcome<T> {
 /// The task's result, to be awaited. Dropping it lets the task go on by itself.
 ///
 /// It stays on the thread of its executor, as the task does.
-#[must_use = "a task runs without its handle; drop the handle to say so"]
 pub struct JoinHandle<T> {
     outcome: Rc<RefCell<Outcome<T>>>,
     id: TaskId,

@@ -79,7 +79,7 @@ impl Pool for LocalPool {
         self.shared.ring.buffer_size()
     }
 
-    fn poll_provided(&self, context: &mut Context<'_>) -> Poll<()> {
+    fn poll_provided(&self, _since: u64, context: &mut Context<'_>) -> Poll<()> {
         // A kernel that cannot say is asked by trying.
         if self.shared.ring.available() != Ok(0) {
             return Poll::Ready(());

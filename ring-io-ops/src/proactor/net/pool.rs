@@ -29,7 +29,7 @@ pub trait Provide: Handle {
 }
 
 /// A pool of buffers out of which the kernel takes one when data is there:
-/// [`LocalPool`](super::LocalPool).
+/// [`LocalPool`](super::LocalPool), [`SharedPool`](super::SharedPool).
 ///
 /// Any number of receives wait without a buffer each. What they bring lies in a buffer of the pool's, which goes back
 /// when it is dropped. A clone is the same pool.
@@ -46,9 +46,16 @@ pub trait Pool: Clone + fmt::Debug + 'static {
     /// Bytes of each.
     fn buffer_size(&self) -> u32;
 
-    /// Ready when the kernel has a buffer to choose.
+    /// How many buffers have gone back so far, where that is counted.
     #[doc(hidden)]
-    fn poll_provided(&self, context: &mut Context<'_>) -> Poll<()>;
+    fn given_back(&self) -> u64 {
+        0
+    }
+
+    /// Ready when the kernel may have a buffer to choose, to a receive that was starved and had been armed when so many
+    /// had gone back.
+    #[doc(hidden)]
+    fn poll_provided(&self, since: u64, context: &mut Context<'_>) -> Poll<()>;
 
     #[doc(hidden)]
     fn group(&self) -> u16;

@@ -147,7 +147,11 @@ where
     stream: H::Multishot<'s>,
     /// To be waited for when it was starved.
     pool: H::Pool,
+    /// How many buffers had gone back before the receive was armed.
+    since: u64,
     starved: bool,
+    /// It was starved, and whoever asks knows.
+    told: bool,
 }
 
 impl<'s, H, O, B> Receiving<'s, H, O>
@@ -166,7 +170,9 @@ where
         Self {
             stream: handle.start_multishot(operation),
             pool: pool.clone(),
+            since: pool.given_back(),
             starved: false,
+            told: false,
         }
     }
 
@@ -177,15 +183,20 @@ where
 
     #[inline(always)]
     fn poll_received(&mut self, context: &mut Context<'_>) -> Poll<Option<O::Item>> {
-        if self.starved {
-            ready!(self.pool.poll_provided(context));
-            self.starved = false;
+        loop {
+            if self.starved {
+                ready!(self.pool.poll_provided(self.since, context));
+                self.since = self.pool.given_back();
+                self.starved = false;
+            }
+            let received = ready!(Pin::new(&mut self.stream).poll_next(context));
+            self.starved = matches!(received, Some(Ok(Received::Starved)));
+            // Others may have been faster: once is enough to be told.
+            if !(self.starved && self.told) {
+                self.told = self.starved;
+                return Poll::Ready(received);
+            }
         }
-        let received = ready!(Pin::new(&mut self.stream).poll_next(context));
-        if let Some(Ok(Received::Starved)) = received {
-            self.starved = true;
-        }
-        Poll::Ready(received)
     }
 }
 

@@ -6,15 +6,16 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use ring_io::{CqeFlags, EnterError, Message as RingMessage, MessageError, Sqe, send_message};
+use ring_io::{
+    CqeFlags, EnterError, Errno, Message as RingMessage, MessageError, Sqe, send_message,
+};
 
-use super::queue::{Link, Linked};
+use super::flight::{ChainFlight, ChainLink, Flight, Message, NEW, PENDING, links_of};
 use super::shared::{Shared, Statistics};
 use super::spin::Spin;
 use super::table::Table;
@@ -30,71 +31,10 @@ use crate::{AsyncCancel, AsyncCancelAll, CancelMatch, Close, Fd, Operation};
 /// The user data of cancel requests and closes: like [`RUNG`], the number of no operation.
 const INTERNAL: u64 = RUNG + 1;
 
-/// What [`Flight::key`] says of an operation that the driver does not have.
-pub(super) const NEW: u64 = u64::MAX;
-/// The same of one that it has and has not pushed.
-const PENDING: u64 = u64::MAX - 1;
-
-/// What travels through the queue.
-///
-/// # Safety
-///
-/// The link is always the same one, and lies in the value.
-pub(super) unsafe trait Message: Send + Sync {
-    fn link(&self) -> &Link<dyn Message>;
-
-    /// The driver has taken it from the queue.
-    fn deliver(self: Arc<Self>, driver: &mut Driver);
-}
-
-// SAFETY: as `Message` demands.
-unsafe impl Linked for dyn Message {
-    fn link(&self) -> &Link<Self> {
-        Message::link(self)
-    }
-}
-
-/// An operation, as the driver sees it.
-pub(super) trait Flight: Message {
-    /// Its user data while the kernel has it. Touched by the driver alone, so relaxed.
-    fn key(&self) -> &AtomicU64;
-
-    /// How many completions were taken from the account for it.
-    fn credit(&self) -> u32;
-
-    /// Its entry, which lends nothing that does not live until the terminal completion.
-    fn entry(&self) -> Sqe;
-
-    /// The descriptor in the entry, if the kernel looks it up later than when it takes the entry.
-    fn late_fd(&self) -> Option<RawFd> {
-        None
-    }
-
-    /// A completion came, or will not come.
-    ///
-    /// # Safety
-    ///
-    /// It is the operation's, told of once, and by the driver.
-    unsafe fn complete(&self, completion: Completion) -> Next;
-
-    /// Does what was to be done when the future is gone: cleans up behind completions, drops what the operation owned
-    /// behind the last. Runs a user's code.
-    fn clean_up(&self);
-}
-
-/// What the driver does behind a completion.
-#[derive(Debug, Default)]
-pub(super) struct Next {
-    pub(super) wake: Option<Waker>,
-    /// The future is gone: [`Flight::clean_up`].
-    pub(super) clean_up: bool,
-    /// Too many are unread: the operation is cancelled.
-    pub(super) pause: bool,
-}
-
 /// What is to be pushed when there is room, in this order.
 enum Pending {
     Start(Arc<dyn Flight>),
+    Chain(Arc<dyn ChainFlight>),
     Cancel(u64),
     CancelAll,
     Close(OwnedFd),
@@ -117,6 +57,8 @@ pub(super) struct Driver {
     reserved: u32,
     pipe: Option<BellPipe>,
     batching: Batching,
+    /// The number that the next pool of provided buffers gets.
+    pub(super) next_group: u16,
     spin: Spin,
     stop: Option<Instant>,
     /// Credit to give back.
@@ -156,6 +98,7 @@ impl Driver {
             reserved: 0,
             pipe,
             batching,
+            next_group: 0,
             spin: Spin::new(spin),
             stop: None,
             returned: 0,
@@ -172,6 +115,15 @@ impl Driver {
         &self.shared
     }
 
+    pub(super) const fn port(&self) -> &Port {
+        &self.port
+    }
+
+    #[cfg(test)]
+    pub(super) const fn port_mut(&mut self) -> &mut Port {
+        &mut self.port
+    }
+
     /// Runs until it is told to stop and everything has ended, or the time for that is up.
     ///
     /// # Panics
@@ -179,14 +131,7 @@ impl Driver {
     /// When the kernel refuses to let the ring be entered.
     pub(super) fn run(mut self) {
         loop {
-            let mut is_active = self.receive();
-            self.push_pending();
-            if self.spin.is_on() || self.port.needs_flush() {
-                self.submit();
-            }
-            is_active |= self.reap();
-            is_active |= self.fire_timers();
-            self.settle();
+            let is_active = self.turn();
             if let Some(deadline) = self.stop
                 && (self.outstanding() == 0 || Instant::now() >= deadline)
             {
@@ -196,6 +141,19 @@ impl Driver {
                 self.idle();
             }
         }
+    }
+
+    /// Does what there is to do, and answers whether there was something.
+    pub(super) fn turn(&mut self) -> bool {
+        let mut is_active = self.receive();
+        self.push_pending();
+        if self.spin.is_on() || self.port.needs_flush() {
+            self.submit();
+        }
+        is_active |= self.reap();
+        is_active |= self.fire_timers();
+        self.settle();
+        is_active
     }
 
     // Messages.
@@ -247,6 +205,49 @@ impl Driver {
         self.finished.push((flight, false));
     }
 
+    /// As [`deliver`](Self::deliver), of a chain.
+    pub(super) fn deliver_chain(&mut self, chain: Arc<dyn ChainFlight>, cancelled: bool) {
+        let keys = || chain.keys().iter().map(|key| key.load(Relaxed));
+        if keys().all(|key| key == NEW) {
+            if cancelled {
+                self.end_chain(&chain, Completion::cancelled());
+            } else if self.stop.is_some() {
+                self.end_chain(&chain, Completion::failed(OpError::Closed));
+            } else {
+                chain
+                    .keys()
+                    .iter()
+                    .for_each(|key| key.store(PENDING, Relaxed));
+                self.pending.push_back(Pending::Chain(chain));
+            }
+            return;
+        }
+        if cancelled && keys().all(|key| key == PENDING) {
+            let is_other = |pending: &Pending| !matches!(pending, Pending::Chain(other) if Arc::ptr_eq(other, &chain));
+            self.pending.retain(is_other);
+            self.end_chain(&chain, Completion::cancelled());
+        } else if cancelled {
+            // Those that are over have no number any more.
+            for key in keys().filter(|&key| key < PENDING) {
+                self.statistics.counters.cancels += 1;
+                self.pending.push_back(Pending::Cancel(key));
+            }
+        }
+        self.discard_chain(chain);
+    }
+
+    /// A message of a chain that is over.
+    pub(super) fn discard_chain(&mut self, chain: Arc<dyn ChainFlight>) {
+        self.discard(Arc::new(ChainLink { chain, place: 0 }));
+    }
+
+    /// A chain ends that the kernel does not have.
+    fn end_chain(&mut self, chain: &Arc<dyn ChainFlight>, completion: Completion) {
+        for link in links_of(chain) {
+            self.end(link, completion);
+        }
+    }
+
     pub(super) fn close(&mut self, fd: OwnedFd) {
         self.pending.push_back(Pending::Close(fd));
     }
@@ -261,6 +262,9 @@ impl Driver {
         for pending in std::mem::take(&mut self.pending) {
             match pending {
                 Pending::Start(flight) => self.end(flight, Completion::failed(OpError::Closed)),
+                Pending::Chain(chain) => {
+                    self.end_chain(&chain, Completion::failed(OpError::Closed));
+                }
                 other => self.pending.push_back(other),
             }
         }
@@ -300,9 +304,12 @@ impl Driver {
     }
 
     /// Whether an entry that is in flight names the descriptor, and may look it up yet.
-    fn is_late(&mut self, fd: &OwnedFd) -> bool {
+    fn is_late(&mut self, fd: RawFd) -> bool {
+        if self.late.is_empty() {
+            return false;
+        }
         self.forget_late();
-        self.late.iter().any(|(_, late)| *late == fd.as_raw_fd())
+        self.late.iter().any(|(_, late)| *late == fd)
     }
 
     /// Forgets the late entries that are over.
@@ -314,7 +321,8 @@ impl Driver {
     fn push(&mut self, pending: Pending) -> Result<(), Pending> {
         let sqe = match pending {
             Pending::Start(flight) => return self.push_flight(flight),
-            Pending::Close(fd) if self.is_late(&fd) => {
+            Pending::Chain(chain) => return self.push_chain(chain),
+            Pending::Close(fd) if self.is_late(fd.as_raw_fd()) => {
                 self.held.push(fd);
                 return Ok(());
             }
@@ -341,25 +349,65 @@ impl Driver {
 
     fn push_flight(&mut self, flight: Arc<dyn Flight>) -> Result<(), Pending> {
         let mut sqe = flight.entry();
+        if flight.closes() && self.is_late(sqe.fd()) {
+            let busy = OpError::Kernel(Errno::from_raw(libc::EBUSY));
+            self.end(flight, Completion::failed(busy));
+            return Ok(());
+        }
         let user_data = self.table.insert(Arc::clone(&flight));
         sqe.set_user_data(user_data);
         // SAFETY: what the entry lends lives until the operation, which is in the table (1), has ended.
         if unsafe { self.port.push(sqe) } {
-            flight.key().store(user_data, Relaxed);
-            if let Some(fd) = flight.late_fd() {
-                if self.late.len() == self.late.capacity() {
-                    // Most are over, in general; otherwise the list grows.
-                    self.forget_late();
-                }
-                self.late.push((user_data, fd));
-            }
-            if self.port.prepared() >= self.batching.submit_at {
-                self.submit();
-            }
+            self.note_pushed(&*flight, user_data);
+            self.submit_if_many();
             Ok(())
         } else {
             self.table.remove(user_data);
             Err(Pending::Start(flight))
+        }
+    }
+
+    /// Pushes all links of a chain, or none.
+    fn push_chain(&mut self, chain: Arc<dyn ChainFlight>) -> Result<(), Pending> {
+        let links: Vec<_> = links_of(&chain).collect();
+        let table = &mut self.table;
+        let entries: Vec<_> = links
+            .iter()
+            .map(|link| {
+                let mut sqe = link.entry();
+                sqe.set_user_data(table.insert(Arc::clone(link)));
+                sqe
+            })
+            .collect();
+        // SAFETY: what the entries lend lives until the chain, whose links are in the table (1), has ended.
+        if !unsafe { self.port.push_together(&entries) } {
+            for sqe in &entries {
+                self.table.remove(sqe.user_data());
+            }
+            return Err(Pending::Chain(chain));
+        }
+        for (link, sqe) in links.iter().zip(&entries) {
+            self.note_pushed(&**link, sqe.user_data());
+        }
+        // Not before all of them are there: a chain that is cut by a submit is two.
+        self.submit_if_many();
+        Ok(())
+    }
+
+    fn note_pushed(&mut self, flight: &dyn Flight, user_data: u64) {
+        flight.key().store(user_data, Relaxed);
+        if let Some(fd) = flight.late_fd() {
+            if self.late.len() == self.late.capacity() {
+                // Most are over, in general; otherwise the list grows.
+                self.forget_late();
+            }
+            self.late.push((user_data, fd));
+        }
+    }
+
+    fn submit_if_many(&mut self) {
+        if self.port.prepared() >= self.batching.submit_at {
+            self.submit();
         }
     }
 
@@ -427,6 +475,11 @@ impl Driver {
             }
         } else {
             self.push_pending();
+            if !self.finished.is_empty() {
+                // Something ended without the kernel, and somebody is to be told.
+                self.submit();
+                return;
+            }
         }
         if !self.shared.queue.fall_asleep() {
             self.submit();
@@ -552,16 +605,16 @@ impl Driver {
     /// Gives credit back, wakes, cleans up. A panic in any of it is caught and goes no further: the panic hook has
     /// told of it, and this thread belongs to everybody.
     fn settle(&mut self) {
+        if self.returned == 0 && self.wakers.is_empty() && self.finished.is_empty() {
+            return;
+        }
+        // Who is woken, or sees that less is in flight, finds the counters as they are.
+        self.publish();
         if self.returned != 0 {
             self.shared
                 .gate
                 .give_back(std::mem::take(&mut self.returned), &mut self.wakers);
         }
-        if self.wakers.is_empty() && self.finished.is_empty() {
-            return;
-        }
-        // Who is woken finds the counters as they are.
-        self.publish();
         let mut wakers = std::mem::take(&mut self.wakers).into_iter().peekable();
         while let Some(waker) = wakers.next() {
             // Many operations of one task end together; it is woken once.
@@ -585,7 +638,7 @@ impl Driver {
     }
 
     /// Everything that was pushed, or is to be, and has not completed.
-    fn outstanding(&self) -> usize {
+    pub(super) fn outstanding(&self) -> usize {
         self.table.len() + self.reserved as usize + self.pending.len() + self.held.len()
     }
 }
@@ -602,6 +655,9 @@ impl Drop for Driver {
         for pending in std::mem::take(&mut self.pending) {
             match pending {
                 Pending::Start(flight) => self.end(flight, Completion::failed(OpError::Closed)),
+                Pending::Chain(chain) => {
+                    self.end_chain(&chain, Completion::failed(OpError::Closed));
+                }
                 // What was pushed and not submitted never will be, so nothing acts on the number.
                 Pending::Close(fd) => drop(fd),
                 Pending::Cancel(_) | Pending::CancelAll => {}
@@ -612,7 +668,7 @@ impl Drop for Driver {
         // Left open: an entry may look its number up yet.
         self.forget_late();
         for fd in std::mem::take(&mut self.held) {
-            if self.is_late(&fd) {
+            if self.is_late(fd.as_raw_fd()) {
                 std::mem::forget(fd);
             }
         }

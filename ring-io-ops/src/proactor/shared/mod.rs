@@ -4,11 +4,16 @@
 //! queue that needs no system call while the driver is awake, and comes back as a completion and a wake.
 
 mod builder;
+mod chain;
 mod driver;
 mod exchange;
+mod flight;
 mod gate;
 mod multishot;
 mod op;
+#[cfg(test)]
+pub(super) mod played;
+pub(super) mod pools;
 mod queue;
 #[expect(
     clippy::module_inception,
@@ -26,16 +31,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use ring_io::RegisterError;
+
 use super::engine::Counters;
 use super::error::BuildError;
 use super::handle::{Handle, Start, StartMultishot};
 use super::local::Leftover;
 use super::owned::{MultishotOperation, OwnedOperation};
-use driver::{Driver, Message};
+use driver::Driver;
+use flight::Message;
+use pools::{Memory, Registered};
 use queue::Link;
 use shared::Shared;
 
 pub use builder::ProactorBuilder;
+pub use chain::Chain;
 pub use multishot::Multishot;
 pub use op::Op;
 pub use shared::DriverCounters;
@@ -193,6 +203,20 @@ impl Proactor {
     /// Called again, it answers the same at once.
     pub fn shutdown(self, grace: Duration) -> Leftover {
         self.owner.stop(grace)
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.owner.shared
+    }
+
+    /// Has a ring of entries registered for provided buffers; see [`Registered::new`].
+    pub(super) fn register_entries(
+        &self,
+        entries: Memory,
+        count: u16,
+        buffers: Memory,
+    ) -> Result<Registered, RegisterError> {
+        Registered::new(self.shared(), entries, count, buffers)
     }
 
     /// What was done so far, as of the driver's last wake-ups or sleep.

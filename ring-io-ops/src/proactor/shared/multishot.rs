@@ -12,7 +12,8 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream;
 use ring_io::{CqeFlags, Errno, Sqe};
 
-use super::driver::{Driver, Flight, Message, NEW, Next};
+use super::driver::Driver;
+use super::flight::{Flight, Message, NEW, Next};
 use super::gate::{Admission, Ticket};
 use super::op::Granted;
 use super::queue::Link;
@@ -213,13 +214,13 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
             shared,
             node: Arc::new(node),
             phase: Phase::New,
-            credit: 4,
+            credit: T::CREDIT,
             unread_max: 64,
         }
     }
 
     /// How much of the proactor's capacity the operation takes: how many completions it is expected to bring between
-    /// two waits. 4 by default. To be given before the first poll.
+    /// two waits. By default [`T::CREDIT`](MultishotOperation::CREDIT). To be given before the first poll.
     pub const fn credit(mut self, completions: u32) -> Self {
         self.credit = if completions == 0 { 1 } else { completions };
         self

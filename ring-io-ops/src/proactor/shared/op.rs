@@ -12,13 +12,16 @@ use std::time::{Duration, Instant};
 
 use ring_io::Sqe;
 
-use super::driver::{Driver, Flight, Message, NEW, Next};
+use super::chain::Chain;
+use super::driver::Driver;
 use super::exchange::{Completed, Exchange, Gone};
+use super::flight::{Flight, Message, NEW, Next};
 use super::gate::{Admission, Ticket};
 use super::queue::Link;
 use super::shared::Shared;
 use super::sleep::Sleep;
 use super::sync::UnsafeCell;
+use crate::proactor::chain::LinkDeadline;
 use crate::proactor::error::OpError;
 use crate::proactor::handle::{OpFuture, Timeout};
 use crate::proactor::owned::{Completion, OwnedOperation};
@@ -120,6 +123,10 @@ impl<T: OwnedOperation + Send> Flight for Node<T> {
         (T::LATE && fd >= 0).then_some(fd)
     }
 
+    fn closes(&self) -> bool {
+        T::CLOSES
+    }
+
     unsafe fn complete(&self, completion: Completion) -> Next {
         // SAFETY: the caller is the driver, and an operation has one completion.
         match unsafe { self.exchange.complete(completion) } {
@@ -160,6 +167,44 @@ impl<'p, T: OwnedOperation + Send> Op<'p, T> {
         }
     }
 
+    /// A chain: `next` starts when this has succeeded, and ends with `ECANCELED` when it has not.
+    ///
+    /// # Panics
+    ///
+    /// When either was polled already, or they are of different proactors.
+    pub fn link<U: OwnedOperation + Send>(self, next: Op<'p, U>) -> Chain<'p, (T, U)> {
+        Chain::new(self).link(next)
+    }
+
+    /// The same, but `next` starts whatever came of this.
+    ///
+    /// # Panics
+    ///
+    /// As [`link`](Self::link).
+    pub fn link_always<U: OwnedOperation + Send>(self, next: Op<'p, U>) -> Chain<'p, (T, U)> {
+        Chain::new(self).link_always(next)
+    }
+
+    /// A chain with a timeout, which cancels this when `limit` has passed since it started.
+    ///
+    /// # Panics
+    ///
+    /// When it was polled already.
+    pub fn link_timeout(self, limit: Duration) -> Chain<'p, (T, LinkDeadline)> {
+        Chain::new(self).link_timeout(limit)
+    }
+
+    /// What it is of, and the operation, which has not started.
+    pub(super) fn into_parts(mut self) -> (&'p Arc<Shared>, T) {
+        assert!(
+            matches!(self.phase, Phase::New),
+            "an operation that was polled already is no link of a chain"
+        );
+        self.phase = Phase::Over;
+        // SAFETY: initialised so far, and ours (1), and not from now on.
+        (self.shared, unsafe { self.node.take() })
+    }
+
     /// See [`OpFuture::cancel`].
     pub fn cancel(&mut self) {
         match &self.phase {
@@ -192,6 +237,14 @@ impl<'p, T: OwnedOperation + Send> Op<'p, T> {
         // A driver that is gone has ended the operation, or leaked it.
         // SAFETY: the exchange answers so to one, and only when the node is in no queue.
         let _ = unsafe { self.shared.push(Arc::clone(&self.node) as Arc<dyn Message>) };
+    }
+
+    /// Why the operation cannot be asked of the kernel.
+    fn refusal(&self) -> Option<OpError> {
+        // SAFETY: initialised, and this value's: it did not start (1).
+        self.node
+            .operation
+            .with_mut(|operation| unsafe { (*operation).assume_init_ref() }.refusal())
     }
 
     fn enter(&mut self, context: &Context<'_>) -> Poll<T::Output> {
@@ -285,7 +338,11 @@ impl<T: OwnedOperation + Send> Future for Op<'_, T> {
                 Poll::Ready(completion) => this.finish(completion),
                 Poll::Pending => Poll::Pending,
             },
-            Phase::New | Phase::Waiting(_) => this.enter(context),
+            Phase::New => match this.refusal() {
+                Some(error) => this.finish(Completion::failed(error)),
+                None => this.enter(context),
+            },
+            Phase::Waiting(_) => this.enter(context),
             Phase::Cancelled => this.finish(Completion::cancelled()),
             Phase::Over => panic!("an operation was polled after it was ready"),
         }

@@ -1,10 +1,12 @@
 //! What the driver and those who use it have in common.
 
+use std::fmt;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 
-use super::driver::Message;
+use super::flight::Message;
 use super::gate::Gate;
 use super::queue::{Pushed, Queue};
 use crate::proactor::engine::{Counters, Timers};
@@ -28,7 +30,7 @@ pub(super) struct Statistics {
     pub(super) driver: DriverCounters,
 }
 
-pub(super) struct Shared {
+pub(crate) struct Shared {
     pub(super) queue: Queue<dyn Message>,
     pub(super) gate: Gate,
     timers: Mutex<Timers>,
@@ -38,6 +40,7 @@ pub(super) struct Shared {
     pub(super) statistics: Mutex<Statistics>,
     /// What was left when the driver ended.
     left: AtomicU32,
+    driver: ThreadId,
 }
 
 struct Rung {
@@ -46,6 +49,7 @@ struct Rung {
 }
 
 impl Shared {
+    /// On the driver's thread.
     pub(super) fn new(in_flight: u32, bell: Bell) -> Self {
         Self {
             queue: Queue::new(),
@@ -54,6 +58,7 @@ impl Shared {
             bell: Mutex::new(Rung { bell, times: 0 }),
             statistics: Mutex::default(),
             left: AtomicU32::new(0),
+            driver: std::thread::current().id(),
         }
     }
 
@@ -96,6 +101,11 @@ impl Shared {
         }
     }
 
+    /// Whether this is the driver's thread.
+    pub(super) fn is_driver(&self) -> bool {
+        std::thread::current().id() == self.driver
+    }
+
     /// Before whatever the bell names is gone.
     pub(super) fn remove_bell(&self) {
         let mut rung = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,5 +138,13 @@ impl Shared {
 
     pub(super) fn left(&self) -> u32 {
         self.left.load(Acquire)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("gate", &self.gate)
+            .finish_non_exhaustive()
     }
 }

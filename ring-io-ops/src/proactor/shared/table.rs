@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::driver::Flight;
+use super::flight::Flight;
 
 /// Operations in flight. A number names a place and its generation, so that a late cancel finds nobody.
 #[derive(Default)]

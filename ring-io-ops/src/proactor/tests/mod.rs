@@ -1,6 +1,7 @@
 //! The core against a kernel that is played: what the real one does too seldom to wait for.
 
 mod chains;
+mod driver;
 mod ends;
 mod model;
 mod panics;

@@ -2,10 +2,12 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream as StdTcpStream;
 use std::time::Duration;
 
-use ring_io_ops::proactor::{LocalProactor, Received, Sockets as _};
+use ring_io_ops::proactor::{Received, Sockets as _};
 use ring_io_ops::ring::sys;
 
 use super::{proactor_for, run, settle, start, with_sockets};
+
+use super::super::Runner;
 
 #[test]
 fn connections_come_as_a_stream() {
@@ -128,7 +130,7 @@ fn a_thousand_connections_are_served_from_one_pool() {
     if proactor_for(sys::IORING_OP_SEND_ZC).is_none() {
         return;
     }
-    let proactor = LocalProactor::builder()
+    let proactor = Runner::builder()
         .in_flight(4096)
         .build()
         .expect("a proactor");

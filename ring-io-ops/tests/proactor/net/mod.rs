@@ -7,7 +7,6 @@ mod datagram;
 mod message;
 mod option;
 mod pool;
-mod shared;
 mod stream;
 mod zero_copy;
 
@@ -16,36 +15,38 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use ring_io_ops::proactor::{LocalHandle, LocalProactor, Sockets as _, TcpStream};
+use ring_io_ops::proactor::{Sockets as _, TcpStream};
 
-use crate::skip::skip;
+use super::skip;
+
+use super::{Handle, Runner};
 
 /// After so long something is not late but lost, and the test fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-type Stream = TcpStream<LocalHandle>;
+type Stream = TcpStream<Handle>;
 
 /// A proactor for a test of an operation, or a skip that has been noted.
-fn proactor_for(opcode: u32) -> Option<LocalProactor> {
+fn proactor_for(opcode: u32) -> Option<Runner> {
     match ring_io_ops::ring::capabilities() {
         Err(why) => skip(why),
         Ok(kernel) if !kernel.supports(opcode as u8) => {
             skip(format_args!("this kernel has no operation {opcode}"));
         }
-        Ok(_) => return Some(LocalProactor::new().expect("a proactor")),
+        Ok(_) => return Some(Runner::new().expect("a proactor")),
     }
     None
 }
 
 /// Runs a test that uses nothing newer than sockets themselves.
-fn with_sockets(test: impl AsyncFnOnce(&LocalProactor)) {
+fn with_sockets(test: impl AsyncFnOnce(&Runner)) {
     if let Some(proactor) = proactor_for(ring_io_ops::ring::sys::IORING_OP_SOCKET) {
         run(&proactor, test);
     }
 }
 
 /// Runs a test, and looks whether everything came back that it took.
-fn run(proactor: &LocalProactor, test: impl AsyncFnOnce(&LocalProactor)) {
+fn run(proactor: &Runner, test: impl AsyncFnOnce(&Runner)) {
     proactor.block_on(async {
         let mut late = pin!(proactor.sleep(PATIENCE));
         let mut test = pin!(test(proactor));
@@ -60,14 +61,14 @@ fn run(proactor: &LocalProactor, test: impl AsyncFnOnce(&LocalProactor)) {
 }
 
 /// Waits until nothing is in flight any more.
-async fn settle(proactor: &LocalHandle) {
+async fn settle(proactor: &Handle) {
     while proactor.in_flight() > 0 {
         proactor.sleep(Duration::from_millis(1)).await;
     }
 }
 
 /// Two ends of a TCP connection.
-async fn pair(proactor: &LocalHandle) -> (Stream, Stream) {
+async fn pair(proactor: &Handle) -> (Stream, Stream) {
     let listener = proactor.tcp_listen("127.0.0.1:0").expect("a listener");
     let address = listener.local_addr().expect("its address");
     let here = proactor.tcp_connect(address).await.expect("a connection");

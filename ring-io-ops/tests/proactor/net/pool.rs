@@ -1,12 +1,14 @@
 use std::net::Shutdown;
 
-use ring_io_ops::proactor::{IoBuf as _, LocalPool, LocalProactor, Received, Sockets as _};
+use ring_io_ops::proactor::{IoBuf as _, Received, Sockets as _};
 use ring_io_ops::ring::{BufRingError, sys};
 
 use super::{PATIENCE, pair, proactor_for, run, settle, start};
 
+use super::super::{Pool, Runner};
+
 /// Runs a test with a pool of four buffers of eight bytes, and looks whether all of them are there again at the end.
-fn with_pool(test: impl AsyncFnOnce(&LocalProactor, &LocalPool)) {
+fn with_pool(test: impl AsyncFnOnce(&Runner, &Pool)) {
     // As old as multishot receives.
     let Some(proactor) = proactor_for(sys::IORING_OP_SEND_ZC) else {
         return;
@@ -20,7 +22,7 @@ fn with_pool(test: impl AsyncFnOnce(&LocalProactor, &LocalPool)) {
 }
 
 /// Fills every buffer of the pool at once.
-async fn assert_all_back(proactor: &LocalProactor, pool: &LocalPool) {
+async fn assert_all_back(proactor: &Runner, pool: &Pool) {
     use ring_io_ops::proactor::net::Pool as _;
     let (here, there) = pair(proactor).await;
     let entries = usize::from(pool.entries());
@@ -239,8 +241,8 @@ fn a_bundle_brings_several_buffers_in_one_completion() {
 #[test]
 #[should_panic(expected = "the pool belongs to another proactor")]
 fn a_pool_of_another_proactor_is_refused() {
-    let one = LocalProactor::new().expect("a proactor");
-    let other = LocalProactor::new().expect("a proactor");
+    let one = Runner::new().expect("a proactor");
+    let other = Runner::new().expect("a proactor");
     let pool = other.provided_buffers(4, 8).expect("a pool");
     let (here, _there) = one.unix_pair().expect("a pair");
     let _ = here.recv_multi(&pool);

@@ -265,7 +265,7 @@ fn unix_connections_go_by_paths_and_by_abstract_names() {
 #[test]
 fn after_the_shutdown_of_the_proactor_nothing_starts() {
     with_sockets(async |_| {
-        let proactor = ring_io_ops::proactor::LocalProactor::new().expect("a proactor");
+        let proactor = super::super::Runner::new().expect("a proactor");
         let handle = (*proactor).clone();
         let (here, _there) = proactor.unix_pair().expect("a pair");
         assert_eq!(proactor.shutdown(Duration::from_secs(1)).completions, 0);

@@ -1,13 +1,14 @@
 use std::future::Future as _;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use ring_io_ops::proactor::{IoBuf, LocalProactor, OpError};
+use ring_io_ops::proactor::{IoBuf, OpError};
 use ring_io_ops::ring::sys;
 
 use super::{pair, proactor_for, run, settle, start};
+
+use super::super::{Rc, Runner};
 
 /// Counts its drops.
 struct Counted(Vec<u8>, Arc<AtomicUsize>);
@@ -29,7 +30,7 @@ impl Drop for Counted {
     }
 }
 
-fn with_zero_copy(test: impl AsyncFnOnce(&LocalProactor)) {
+fn with_zero_copy(test: impl AsyncFnOnce(&Runner)) {
     if let Some(proactor) = proactor_for(sys::IORING_OP_SEND_ZC) {
         run(&proactor, test);
     }
@@ -110,10 +111,7 @@ fn a_proactor_of_one_has_no_room_for_two_completions() {
     let Some(_) = proactor_for(sys::IORING_OP_SEND_ZC) else {
         return;
     };
-    let proactor = LocalProactor::builder()
-        .in_flight(1)
-        .build()
-        .expect("a proactor");
+    let proactor = Runner::builder().in_flight(1).build().expect("a proactor");
     run(&proactor, async |proactor| {
         let (here, _there) = pair(proactor).await;
         let failed = here.send_zc(vec![5; 9]).await.expect_err("too large");

@@ -1,39 +1,22 @@
-//! The same sockets with the proactor of many threads.
+//! Sockets of several threads.
 
 use std::net::Shutdown;
 use std::time::Duration;
 
-use ring_io_ops::proactor::{OpError, Proactor, Sockets as _, TcpStream};
+use ring_io_ops::proactor::{OpError, Proactor, Received, SharedBuffer, Sockets as _, TcpStream};
 use ring_io_ops::ring::sys;
 
-use super::proactor_for;
-
-/// Runs a future on this thread, which parks while it waits.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
-    let mut context = std::task::Context::from_waker(&waker);
-    let mut future = std::pin::pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            std::task::Poll::Ready(value) => return value,
-            std::task::Poll::Pending => std::thread::park(),
-        }
-    }
-}
+use super::{PATIENCE, block_on};
+use crate::skip::skip;
 
 fn with_proactor(test: impl AsyncFnOnce(&Proactor)) {
-    if proactor_for(sys::IORING_OP_SEND_ZC).is_none() {
-        return;
+    match ring_io_ops::ring::capabilities() {
+        Ok(kernel) if kernel.supports(sys::IORING_OP_SEND_ZC as u8) => {}
+        _ => return skip("this kernel sends nothing without a copy"),
     }
     let proactor = Proactor::new().expect("a proactor");
     block_on(test(&proactor));
-    assert_eq!(proactor.shutdown(super::PATIENCE).completions, 0);
+    assert_eq!(proactor.shutdown(PATIENCE).completions, 0);
 }
 
 async fn echo(connection: TcpStream<Proactor>) -> usize {
@@ -161,5 +144,55 @@ fn sockets_and_their_futures_go_to_other_threads() {
         let connection = connecting.await.expect("a connection");
         is_send(&connection.send_zc(Vec::new()));
         is_sync(&connection);
+    });
+}
+
+#[test]
+fn what_a_pool_brings_goes_back_from_other_threads() {
+    with_proactor(async |proactor| {
+        let pool = proactor.provided_buffers(2, 64).expect("a pool");
+        let (sender, receiver) = std::sync::mpsc::channel::<SharedBuffer>();
+        let drops = std::thread::spawn(move || receiver.into_iter().map(|one| one.len()).sum());
+        let (here, there) = proactor.unix_pair().expect("a pair");
+        let writer = std::thread::spawn(move || {
+            for n in 0..200_u8 {
+                block_on(here.send_all(vec![n; 40])).expect("a send");
+            }
+        });
+        let mut incoming = there.recv_multi(&pool);
+        let mut received = 0;
+        loop {
+            match incoming.next().await.expect("it goes on") {
+                Ok(Received::Data(buffer)) => {
+                    received += buffer.len();
+                    sender.send(buffer).expect("somebody drops it");
+                }
+                Ok(Received::Starved) => {}
+                Ok(Received::End) => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        drop(sender);
+        writer.join().expect("the writer");
+        let dropped: usize = drops.join().expect("the other thread");
+        assert_eq!((received, dropped), (8000, 8000));
+    });
+}
+
+#[test]
+fn a_pool_of_a_proactor_that_is_shut_down_is_an_error_and_one_that_outlives_it_is_not() {
+    with_proactor(async |proactor| {
+        let other = Proactor::new().expect("a proactor");
+        let pool = other.provided_buffers(2, 64).expect("a pool");
+        assert_eq!(other.clone().shutdown(PATIENCE).completions, 0);
+        drop(pool);
+        let error = other
+            .provided_buffers(2, 64)
+            .expect_err("nobody registers it");
+        assert_eq!(error.errno().raw(), libc::ESHUTDOWN);
+        // The number is free when a pool is gone.
+        for _ in 0..3 {
+            proactor.provided_buffers(2, 64).expect("a pool");
+        }
     });
 }

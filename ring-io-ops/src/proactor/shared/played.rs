@@ -1,0 +1,84 @@
+//! A driver on the thread of a test, which says when it does something, with a kernel that is played.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::driver::Driver;
+use super::shared::Shared;
+use super::{Multishot, Op};
+use crate::proactor::engine::Batching;
+use crate::proactor::engine::faults::Faults;
+use crate::proactor::owned::{MultishotOperation, OwnedOperation};
+
+pub(crate) struct Played {
+    shared: Arc<Shared>,
+    driver: RefCell<Option<Driver>>,
+}
+
+impl Played {
+    pub(crate) fn new(in_flight: u32, faults: Box<dyn Faults>) -> Self {
+        // Not asleep at the end of a turn: it submits by itself.
+        let spin = Duration::from_micros(1);
+        let mut driver =
+            Driver::new(in_flight, Batching::default(), spin, false).expect("a driver");
+        driver.port_mut().faults = Some(faults);
+        let played = Self {
+            shared: Arc::clone(driver.shared()),
+            driver: RefCell::new(Some(driver)),
+        };
+        // What the bell's trial brought.
+        played.turn();
+        played
+    }
+
+    pub(crate) fn start<T: OwnedOperation + Send>(&self, operation: T) -> Op<'_, T> {
+        Op::new(&self.shared, operation)
+    }
+
+    pub(crate) fn start_multishot<T: MultishotOperation + Send>(
+        &self,
+        operation: T,
+    ) -> Multishot<'_, T> {
+        Multishot::new(&self.shared, operation)
+    }
+
+    /// Lets the driver do what there is to do.
+    pub(crate) fn turn(&self) {
+        if let Some(driver) = &mut *self.driver.borrow_mut() {
+            driver.turn();
+        }
+    }
+
+    /// Tells the driver to stop, which cancels everything.
+    pub(crate) fn stop(&self) {
+        if let Some(driver) = &mut *self.driver.borrow_mut() {
+            driver.stop_at(Instant::now());
+        }
+    }
+
+    /// The driver's thread ends, or has panicked.
+    pub(crate) fn end(&self) {
+        drop(self.driver.take());
+    }
+
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.shared.gate.in_flight()
+    }
+
+    /// What was left when the driver ended.
+    pub(crate) fn left(&self) -> u32 {
+        self.shared.left()
+    }
+
+    /// Nothing is in flight or on its way, and nobody waits.
+    #[track_caller]
+    pub(crate) fn assert_back_to_the_start(&self) {
+        let outstanding = self.driver.borrow().as_ref().map_or(0, Driver::outstanding);
+        assert_eq!(
+            (self.in_flight(), outstanding),
+            (0, 0),
+            "in flight, outstanding"
+        );
+    }
+}
