@@ -3,6 +3,7 @@
 mod cp;
 mod growth;
 mod nop;
+mod proactor_read;
 mod queue;
 mod read;
 mod timers;
@@ -18,6 +19,7 @@ pub const ALL: &[&Row] = &[
     &queue::PEEK,
     &read::CACHED,
     &read::DIRECT,
+    &proactor_read::ROW,
     &cp::ROW,
     &timers::ROW,
     &growth::IN_FLIGHT,

@@ -1,0 +1,123 @@
+//! Random reads of 4 KiB by as many tasks as reads are in flight, on one thread: what the proactor adds to C.
+
+use std::rc::Rc;
+
+use ring_io_ops::proactor::{File, LocalHandle, LocalProactor};
+
+use super::read::{BLOCK, c, source};
+use crate::random::Random;
+use crate::row::{Done, Prepared, Row, Skip, Target, Variant, goal};
+
+pub const ROW: Row = Row {
+    name: "proactor-read",
+    question: "What does a random read of 4 KiB from the page cache cost in a task that awaits it?",
+    axis: "in flight",
+    points: &[1, 32, 128],
+    counted: &[1, 32, 128],
+    variants: &[
+        Variant {
+            name: "C",
+            prepare: |depth| c::prepare(&source(false)?, depth, false),
+        },
+        Variant {
+            name: "C, registered",
+            prepare: |depth| c::prepare(&source(false)?, depth, true),
+        },
+        Variant {
+            name: "ring-io",
+            prepare: plain,
+        },
+        Variant {
+            name: "ring-io, registered buffers",
+            prepare: registered,
+        },
+        #[cfg(feature = "peers")]
+        Variant {
+            name: "compio",
+            prepare: super::read::runtimes::compio,
+        },
+        #[cfg(feature = "peers")]
+        Variant {
+            name: "monoio",
+            prepare: super::read::runtimes::monoio,
+        },
+        #[cfg(feature = "peers")]
+        Variant {
+            name: "tokio-uring",
+            prepare: super::read::runtimes::tokio_uring,
+        },
+    ],
+    goals: &[
+        goal("ring-io", Target::Ratio, 1, 0.95),
+        goal("ring-io", Target::Ratio, 32, 1.03),
+        goal("ring-io", Target::Ratio, 128, 1.03),
+        goal("ring-io", Target::Instructions, 1, 340.0),
+        goal("ring-io", Target::Instructions, 32, 280.0),
+        goal("ring-io", Target::Instructions, 128, 280.0),
+        goal("ring-io, registered buffers", Target::Ratio, 1, 0.87),
+        goal("ring-io, registered buffers", Target::Ratio, 32, 0.93),
+        goal("ring-io, registered buffers", Target::Ratio, 128, 0.93),
+    ],
+    note: "The tasks are spawned and joined within what is measured. C has no tasks: it pushes the next read where it \
+           reaps the last one. `C, registered` has the file registered too; the proactor has no table of files, so \
+           `ring-io, registered buffers` looks the file up for every read.",
+    ..Row::DEFAULT
+};
+
+fn plain(depth: u32) -> Prepared {
+    let source = source(false)?;
+    let proactor = LocalProactor::new().map_err(Skip::because)?;
+    let file = Rc::new(File::from_std(&*proactor, source.file));
+    Ok(Box::new(move |iterations| {
+        let task = || read(Rc::clone(&file), source.blocks, iterations);
+        proactor.block_on(async {
+            let tasks: Vec<_> = (0..depth).map(|_| proactor.spawn(task())).collect();
+            for task in tasks {
+                task.await.expect("the task ends well");
+            }
+        });
+        Done::of(iterations * u64::from(depth))
+    }))
+}
+
+async fn read(file: Rc<File<LocalHandle>>, blocks: u64, iterations: u64) {
+    let mut random = Random::new();
+    let mut buffer = Vec::with_capacity(BLOCK as usize);
+    for _ in 0..iterations {
+        let offset = random.below(blocks) * u64::from(BLOCK);
+        let count;
+        (count, buffer) = file.read_at(buffer, offset).await.expect("a read");
+        assert_eq!(count, BLOCK as usize);
+    }
+}
+
+fn registered(depth: u32) -> Prepared {
+    let source = source(false)?;
+    let proactor = LocalProactor::new().map_err(Skip::because)?;
+    let file = Rc::new(File::from_std(&*proactor, source.file));
+    let pool = proactor
+        .registered_buffers(depth as u16, BLOCK as usize)
+        .map_err(Skip::because)?;
+    Ok(Box::new(move |iterations| {
+        let task = || {
+            let (file, blocks) = (Rc::clone(&file), source.blocks);
+            let mut buffer = pool.take().expect("a buffer for each task");
+            async move {
+                let mut random = Random::new();
+                for _ in 0..iterations {
+                    let offset = random.below(blocks) * u64::from(BLOCK);
+                    let count;
+                    (count, buffer) = file.read_fixed_at(buffer, offset).await.expect("a read");
+                    assert_eq!(count, BLOCK as usize);
+                }
+            }
+        };
+        proactor.block_on(async {
+            let tasks: Vec<_> = (0..depth).map(|_| proactor.spawn(task())).collect();
+            for task in tasks {
+                task.await.expect("the task ends well");
+            }
+        });
+        Done::of(iterations * u64::from(depth))
+    }))
+}
