@@ -15,6 +15,7 @@
 mod c;
 mod files;
 mod meter;
+mod park;
 mod puppet;
 mod random;
 mod row;

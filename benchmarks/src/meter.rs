@@ -76,11 +76,18 @@ fn cpu_ns() -> f64 {
 
 /// Keeps the calling thread, and those it starts, on one CPU.
 pub fn pin(cpu: usize) {
+    pin_to(&[cpu]);
+}
+
+/// Keeps the calling thread, and those it starts, on these CPUs.
+pub fn pin_to(cpus: &[usize]) {
     // SAFETY: the set is a plain value of the size that is passed.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(cpu, &mut set);
-        // A CPU that this process may not use leaves it where it is: a measurement, if a noisier one.
+        for cpu in cpus {
+            libc::CPU_SET(*cpu, &mut set);
+        }
+        // CPUs that this process may not use leave it where it is: a measurement, if a noisier one.
         libc::sched_setaffinity(0, size_of_val(&set), &set);
     }
 }

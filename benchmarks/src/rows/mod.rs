@@ -4,6 +4,7 @@ mod cp;
 mod growth;
 mod nop;
 mod proactor_read;
+mod proactor_shared;
 mod queue;
 mod read;
 mod timers;
@@ -20,6 +21,11 @@ pub const ALL: &[&Row] = &[
     &read::CACHED,
     &read::DIRECT,
     &proactor_read::ROW,
+    #[cfg(feature = "peers")]
+    &proactor_shared::WALL,
+    #[cfg(feature = "peers")]
+    &proactor_shared::CPU,
+    &proactor_shared::SPINNING,
     &cp::ROW,
     &timers::ROW,
     &growth::IN_FLIGHT,
