@@ -1,10 +1,11 @@
 //! The comparisons: one file each. A new row is a new file, and a line in [`ALL`].
 
 mod cp;
+mod echo;
 mod growth;
 mod nop;
-mod proactor_read;
-mod proactor_shared;
+pub mod proactor_read;
+pub mod proactor_shared;
 mod queue;
 mod read;
 mod timers;
@@ -26,6 +27,8 @@ pub const ALL: &[&Row] = &[
     #[cfg(feature = "peers")]
     &proactor_shared::CPU,
     &proactor_shared::SPINNING,
+    &echo::ECHO,
+    &echo::LATENCY,
     &cp::ROW,
     &timers::ROW,
     &growth::IN_FLIGHT,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use ring_io_ops::proactor::{File, LocalHandle, LocalProactor};
+use ring_io_ops::proactor::{Counters, File, LocalHandle, LocalProactor};
 
 use super::read::{BLOCK, c, source};
 use crate::random::Random;
@@ -65,19 +65,45 @@ pub const ROW: Row = Row {
 };
 
 fn plain(depth: u32) -> Prepared {
-    let source = source(false)?;
-    let proactor = LocalProactor::new().map_err(Skip::because)?;
-    let file = Rc::new(File::from_std(&*proactor, source.file));
+    let reads = Plain::new()?;
     Ok(Box::new(move |iterations| {
-        let task = || read(Rc::clone(&file), source.blocks, iterations);
-        proactor.block_on(async {
-            let tasks: Vec<_> = (0..depth).map(|_| proactor.spawn(task())).collect();
+        Done::of(reads.run(depth, iterations))
+    }))
+}
+
+/// Reads into buffers of the tasks' own.
+pub struct Plain {
+    proactor: LocalProactor,
+    file: Rc<File<LocalHandle>>,
+    blocks: u64,
+}
+
+impl Plain {
+    pub fn new() -> Result<Self, Skip> {
+        let source = source(false)?;
+        let proactor = LocalProactor::new().map_err(Skip::because)?;
+        Ok(Self {
+            file: Rc::new(File::from_std(&*proactor, source.file)),
+            proactor,
+            blocks: source.blocks,
+        })
+    }
+
+    /// So many tasks, each of so many reads; answers how many that were.
+    pub fn run(&self, depth: u32, iterations: u64) -> u64 {
+        let task = || read(Rc::clone(&self.file), self.blocks, iterations);
+        self.proactor.block_on(async {
+            let tasks: Vec<_> = (0..depth).map(|_| self.proactor.spawn(task())).collect();
             for task in tasks {
                 task.await.expect("the task ends well");
             }
         });
-        Done::of(iterations * u64::from(depth))
-    }))
+        iterations * u64::from(depth)
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.proactor.counters()
+    }
 }
 
 async fn read(file: Rc<File<LocalHandle>>, blocks: u64, iterations: u64) {

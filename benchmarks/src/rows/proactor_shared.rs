@@ -1,6 +1,5 @@
 //! Random reads of 4 KiB through a proactor of many threads: submitted here, driven there.
 
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::{meter, park};
 /// Reads in flight, of all threads together.
 const DEPTH: u32 = 32;
 /// As the builder has it.
-const SPIN: Duration = Duration::from_micros(25);
+pub const SPIN: Duration = Duration::from_micros(25);
 
 #[cfg(feature = "peers")]
 const AGAINST_A_POOL: Row = Row {
@@ -100,7 +99,6 @@ fn asked_by_one() -> Prepared {
 }
 
 fn asked_by(threads: u32, spin: Duration) -> Prepared {
-    let source = source(false)?;
     let [_, other] = processors();
     let proactor = Proactor::builder()
         .spin(spin)
@@ -111,20 +109,34 @@ fn asked_by(threads: u32, spin: Duration) -> Prepared {
         })
         .build()
         .map_err(Skip::because)?;
-    let file = Arc::new(File::from_std(&proactor, source.file));
-    let depth = DEPTH / threads;
+    let (file, blocks) = file(&proactor)?;
     Ok(Box::new(move |iterations| {
-        thread::scope(|scope| {
-            for nth in 0..threads as usize {
-                let file = &file;
-                scope.spawn(move || {
-                    meter::pin(processors()[nth]);
-                    park::run_all((0..depth).map(|_| read(file, source.blocks, iterations)));
-                });
-            }
-        });
-        Done::of(iterations * u64::from(depth * threads))
+        Done::of(run(&file, blocks, threads, iterations))
     }))
+}
+
+fn file(proactor: &Proactor) -> Result<(File<Proactor>, u64), Skip> {
+    let source = source(false)?;
+    Ok((File::from_std(proactor, source.file), source.blocks))
+}
+
+/// So many threads that ask that proactor, for so many reads by each of the futures; answers how many that were.
+pub fn ask(proactor: &Proactor, threads: u32, iterations: u64) -> Result<u64, Skip> {
+    let (file, blocks) = file(proactor)?;
+    Ok(run(&file, blocks, threads, iterations))
+}
+
+fn run(file: &File<Proactor>, blocks: u64, threads: u32, iterations: u64) -> u64 {
+    let depth = DEPTH / threads;
+    thread::scope(|scope| {
+        for nth in 0..threads as usize {
+            scope.spawn(move || {
+                meter::pin(processors()[nth]);
+                park::run_all((0..depth).map(|_| read(file, blocks, iterations)));
+            });
+        }
+    });
+    iterations * u64::from(depth * threads)
 }
 
 async fn read(file: &File<Proactor>, blocks: u64, iterations: u64) {
