@@ -125,6 +125,11 @@ uint64_t c_echo_run(struct c_echo *echo, uint64_t messages)
 					c_accept(echo);
 				break;
 			case RECV:
+				if (cqe->res == -ENOBUFS) {
+					/* Sends give some back soon. */
+					c_recv(echo, fd);
+					break;
+				}
 				if (cqe->res <= 0) {
 					CHECK(cqe->res == 0 ||
 					      cqe->res == -ECONNRESET);

@@ -61,9 +61,11 @@ pub fn gathering() -> Batching {
     Batching::default().wait_for(GATHER, Duration::from_micros(GATHER_US.into()))
 }
 
-/// A buffer for every connection, and some that are on their way back.
+/// A buffer for every connection, some that are on their way back, and room for who asks faster than is answered.
 fn buffers(connections: u32) -> u16 {
-    (connections + connections / 2).next_power_of_two() as u16
+    (connections + connections / 2)
+        .next_power_of_two()
+        .max(1024) as u16
 }
 
 /// How many messages were sent back, and who waits for them.

@@ -93,7 +93,7 @@ pub const LATENCY: Row = Row {
     ],
     note: "Over 64 connections in turns. The time counts from the moment a message was due, not from when it was sent: a \
            server that stands still makes all wait that come meanwhile.",
-    chunk_ms: 500.0,
+    chunk_ms: 200.0,
     ..Row::DEFAULT
 };
 

@@ -91,9 +91,18 @@ impl Plain {
 
     /// So many tasks, each of so many reads; answers how many that were.
     pub fn run(&self, depth: u32, iterations: u64) -> u64 {
-        let task = || read(Rc::clone(&self.file), self.blocks, iterations);
+        let task = |nth| {
+            read(
+                Rc::clone(&self.file),
+                Random::nth(nth),
+                self.blocks,
+                iterations,
+            )
+        };
         self.proactor.block_on(async {
-            let tasks: Vec<_> = (0..depth).map(|_| self.proactor.spawn(task())).collect();
+            let tasks: Vec<_> = (0..depth)
+                .map(|nth| self.proactor.spawn(task(nth)))
+                .collect();
             for task in tasks {
                 task.await.expect("the task ends well");
             }
@@ -106,8 +115,7 @@ impl Plain {
     }
 }
 
-async fn read(file: Rc<File<LocalHandle>>, blocks: u64, iterations: u64) {
-    let mut random = Random::new();
+async fn read(file: Rc<File<LocalHandle>>, mut random: Random, blocks: u64, iterations: u64) {
     let mut buffer = Vec::with_capacity(BLOCK as usize);
     for _ in 0..iterations {
         let offset = random.below(blocks) * u64::from(BLOCK);
@@ -125,11 +133,11 @@ fn registered(depth: u32) -> Prepared {
         .registered_buffers(depth as u16, BLOCK as usize)
         .map_err(Skip::because)?;
     Ok(Box::new(move |iterations| {
-        let task = || {
+        let task = |nth| {
             let (file, blocks) = (Rc::clone(&file), source.blocks);
             let mut buffer = pool.take().expect("a buffer for each task");
             async move {
-                let mut random = Random::new();
+                let mut random = Random::nth(nth);
                 for _ in 0..iterations {
                     let offset = random.below(blocks) * u64::from(BLOCK);
                     let count;
@@ -139,7 +147,7 @@ fn registered(depth: u32) -> Prepared {
             }
         };
         proactor.block_on(async {
-            let tasks: Vec<_> = (0..depth).map(|_| proactor.spawn(task())).collect();
+            let tasks: Vec<_> = (0..depth).map(|nth| proactor.spawn(task(nth))).collect();
             for task in tasks {
                 task.await.expect("the task ends well");
             }

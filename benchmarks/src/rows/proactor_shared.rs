@@ -132,15 +132,17 @@ fn run(file: &File<Proactor>, blocks: u64, threads: u32, iterations: u64) -> u64
         for nth in 0..threads as usize {
             scope.spawn(move || {
                 meter::pin(processors()[nth]);
-                park::run_all((0..depth).map(|_| read(file, blocks, iterations)));
+                let first = nth as u32 * depth;
+                let tasks = (first..first + depth)
+                    .map(|nth| read(file, Random::nth(nth), blocks, iterations));
+                park::run_all(tasks);
             });
         }
     });
     iterations * u64::from(depth * threads)
 }
 
-async fn read(file: &File<Proactor>, blocks: u64, iterations: u64) {
-    let mut random = Random::new();
+async fn read(file: &File<Proactor>, mut random: Random, blocks: u64, iterations: u64) {
     let mut buffer = Vec::with_capacity(BLOCK as usize);
     for _ in 0..iterations {
         let offset = random.below(blocks) * u64::from(BLOCK);
@@ -171,12 +173,14 @@ mod tokio {
         runtime.map_err(Skip::because)
     }
 
-    fn run<F>(runtime: &Runtime, task: impl Fn() -> F)
+    fn run<F>(runtime: &Runtime, task: impl Fn(Random) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         runtime.block_on(async {
-            let tasks: Vec<_> = (0..DEPTH).map(|_| tokio::spawn(task())).collect();
+            let tasks: Vec<_> = (0..DEPTH)
+                .map(|nth| tokio::spawn(task(Random::nth(nth))))
+                .collect();
             for task in tasks {
                 task.await.expect("the task ends well");
             }
@@ -188,10 +192,10 @@ mod tokio {
         let (file, blocks) = (Arc::new(source.file), source.blocks);
         let runtime = runtime()?;
         Ok(Box::new(move |iterations| {
-            run(&runtime, || {
+            run(&runtime, |random| {
                 let file = Arc::clone(&file);
+                let mut random = random;
                 async move {
-                    let mut random = Random::new();
                     let mut buffer = vec![0; BLOCK as usize];
                     for _ in 0..iterations {
                         let offset = random.below(blocks) * u64::from(BLOCK);
@@ -220,9 +224,9 @@ mod tokio {
         let file = Arc::new(File::from_std(&proactor, source.file));
         let runtime = runtime()?;
         Ok(Box::new(move |iterations| {
-            run(&runtime, || {
+            run(&runtime, |random| {
                 let file = Arc::clone(&file);
-                async move { super::read(&file, source.blocks, iterations).await }
+                async move { super::read(&file, random, source.blocks, iterations).await }
             });
             Done::of(iterations * u64::from(DEPTH))
         }))

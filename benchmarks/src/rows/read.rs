@@ -399,10 +399,10 @@ pub(super) mod runtimes {
     macro_rules! tasks {
         ($spawn:path, $file:expr, $depth:expr, $iterations:expr, $blocks:expr, $join:expr) => {{
             let tasks: Vec<_> = (0..$depth)
-                .map(|_| {
+                .map(|nth| {
                     let (file, blocks, iterations) = (Rc::clone(&$file), $blocks, $iterations);
                     $spawn(async move {
-                        let mut random = Random::new();
+                        let mut random = Random::nth(nth);
                         let mut buffer = Vec::with_capacity(BLOCK as usize);
                         for _ in 0..iterations {
                             let offset = random.below(blocks) * u64::from(BLOCK);
