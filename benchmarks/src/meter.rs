@@ -18,6 +18,8 @@ pub struct Figures {
 /// Measures chunks of at least `chunk_ms` for about `budget_ms`: one at least, and as much before it to warm up.
 pub fn measure(body: &mut Body, chunk_ms: f64, budget_ms: u64) -> Figures {
     let chunk_ns = chunk_ms * 1e6;
+    // What happens once, such as the start of the other side, says nothing about how many iterations fill a chunk.
+    body(1);
     let start = Instant::now();
     let mut iterations = 1;
     // Grows until a chunk is long enough; these runs warm caches and branch predictors as well.

@@ -127,11 +127,11 @@ pub fn ask(proactor: &Proactor, threads: u32, iterations: u64) -> Result<u64, Sk
 }
 
 fn run(file: &File<Proactor>, blocks: u64, threads: u32, iterations: u64) -> u64 {
-    let depth = DEPTH / threads;
+    let (depth, processors) = (DEPTH / threads, processors());
     thread::scope(|scope| {
         for nth in 0..threads as usize {
             scope.spawn(move || {
-                meter::pin(processors()[nth]);
+                meter::pin(processors[nth]);
                 let first = nth as u32 * depth;
                 let tasks = (first..first + depth)
                     .map(|nth| read(file, Random::nth(nth), blocks, iterations));
@@ -166,10 +166,12 @@ mod tokio {
 
     /// A runtime on this thread, with a pool whose threads run where they like.
     fn runtime() -> Result<Runtime, Skip> {
+        // Asked now: a thread that is bound to one processor knows of no other, nor do those that it starts.
+        let all = processors();
         let runtime = Builder::new_current_thread()
-            .on_thread_start(|| meter::pin_to(&processors()))
+            .on_thread_start(move || meter::pin_to(&all))
             .build();
-        meter::pin(processors()[0]);
+        meter::pin(all[0]);
         runtime.map_err(Skip::because)
     }
 
