@@ -3,7 +3,7 @@
 use std::env;
 
 /// One file per row that has a C variant.
-const ROWS: &[&str] = &["nop", "queue", "read", "timers", "growth"];
+const ROWS: &[&str] = &["nop", "queue", "read", "timers", "growth", "echo"];
 
 fn main() {
     let include = env::var("DEP_URING_INCLUDE").expect("ring-io-sys says where the headers are");

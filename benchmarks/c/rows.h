@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* The counterpart of Rust's assert!: always on, in the measured loops too. */
 #define CHECK(condition)                                                       \

@@ -7,18 +7,26 @@
 //! benchmarks list
 //! benchmarks run ROW POINT MILLISECONDS CPU VARIANT    nanoseconds per operation
 //! benchmarks count ROW POINT ITERATIONS VARIANT        for a tool that counts
+//!
+//! benchmarks crowd CONNECTIONS MESSAGES SERVER         many connections at once; nothing is lost
+//! benchmarks counters                                  how well the proactors batch
+//! benchmarks soak OPERATIONS                           everything is back after very many
 //! ```
 //!
 //! [`rows`] holds the comparisons, one file each; [`row`] says what a row is;
-//! [`meter`] takes the time; [`puppet`] plays the kernel for the queues alone.
+//! [`meter`] takes the time; [`trials`] holds what is run once; [`puppet`] plays the kernel for the queues alone.
 
 mod c;
+mod echo;
 mod files;
+mod load;
 mod meter;
+mod park;
 mod puppet;
 mod random;
 mod row;
 mod rows;
+mod trials;
 
 use std::process::ExitCode;
 
@@ -46,9 +54,28 @@ fn main() -> ExitCode {
             let (_, variant) = find(row, &variant.join(" "));
             count(variant, number(point) as u32, number(iterations))
         }
+        ["crowd", connections, messages, ref server @ ..] => trials::crowd(
+            &server.join(" "),
+            number(connections) as u32,
+            number(messages),
+        ),
+        ["counters"] => trials::counters(),
+        ["soak", operations] => trials::soak(number(operations)),
+        // The other sides of rows and trials, which start this program once more.
+        ["load", address, connections, messages] => {
+            load::end_with_parent();
+            load::many_descriptors();
+            meter::pin(0);
+            let address = address.parse().expect("an address");
+            load::closed(address, number(connections) as u32, number(messages));
+            Ok(())
+        }
+        ["serve", connections, ref server @ ..] => {
+            trials::serve(&server.join(" "), number(connections) as u32)
+        }
         _ => {
             eprintln!(
-                "usage: benchmarks list | run ROW POINT MILLISECONDS CPU VARIANT | count ROW POINT ITERATIONS VARIANT"
+                "usage: benchmarks list | run ROW POINT MILLISECONDS CPU VARIANT | count ROW POINT ITERATIONS VARIANT | crowd CONNECTIONS MESSAGES SERVER | counters | soak OPERATIONS"
             );
             return ExitCode::FAILURE;
         }

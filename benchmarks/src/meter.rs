@@ -18,6 +18,8 @@ pub struct Figures {
 /// Measures chunks of at least `chunk_ms` for about `budget_ms`: one at least, and as much before it to warm up.
 pub fn measure(body: &mut Body, chunk_ms: f64, budget_ms: u64) -> Figures {
     let chunk_ns = chunk_ms * 1e6;
+    // What happens once, such as the start of the other side, says nothing about how many iterations fill a chunk.
+    body(1);
     let start = Instant::now();
     let mut iterations = 1;
     // Grows until a chunk is long enough; these runs warm caches and branch predictors as well.
@@ -76,11 +78,18 @@ fn cpu_ns() -> f64 {
 
 /// Keeps the calling thread, and those it starts, on one CPU.
 pub fn pin(cpu: usize) {
+    pin_to(&[cpu]);
+}
+
+/// Keeps the calling thread, and those it starts, on these CPUs.
+pub fn pin_to(cpus: &[usize]) {
     // SAFETY: the set is a plain value of the size that is passed.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(cpu, &mut set);
-        // A CPU that this process may not use leaves it where it is: a measurement, if a noisier one.
+        for cpu in cpus {
+            libc::CPU_SET(*cpu, &mut set);
+        }
+        // CPUs that this process may not use leave it where it is: a measurement, if a noisier one.
         libc::sched_setaffinity(0, size_of_val(&set), &set);
     }
 }

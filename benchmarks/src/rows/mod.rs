@@ -1,8 +1,11 @@
 //! The comparisons: one file each. A new row is a new file, and a line in [`ALL`].
 
 mod cp;
+mod echo;
 mod growth;
 mod nop;
+pub mod proactor_read;
+pub mod proactor_shared;
 mod queue;
 mod read;
 mod shared;
@@ -22,6 +25,14 @@ pub const ALL: &[&Row] = &[
     &shared::ONE,
     &shared::EIGHT,
     &shared::ALONE,
+    &proactor_read::ROW,
+    #[cfg(feature = "peers")]
+    &proactor_shared::WALL,
+    #[cfg(feature = "peers")]
+    &proactor_shared::CPU,
+    &proactor_shared::SPINNING,
+    &echo::ECHO,
+    &echo::LATENCY,
     &cp::ROW,
     &timers::ROW,
     &growth::IN_FLIGHT,

@@ -13,7 +13,7 @@ use crate::files;
 use crate::random::Random;
 use crate::row::{Body, Done, Measure, Prepared, Row, Skip, Target, Variant, goal};
 
-const BLOCK: u32 = 4096;
+pub(super) const BLOCK: u32 = 4096;
 const ENTRIES: u32 = 256;
 /// Small enough to stay in the CPU's caches: larger files measure memory.
 const CACHED_MIB: u32 = 8;
@@ -120,13 +120,13 @@ pub const DIRECT: Row = Row {
 };
 
 /// What is read.
-struct Source {
-    file: File,
+pub(super) struct Source {
+    pub(super) file: File,
     /// A power of two.
-    blocks: u64,
+    pub(super) blocks: u64,
 }
 
-fn source(is_direct: bool) -> Result<Source, Skip> {
+pub(super) fn source(is_direct: bool) -> Result<Source, Skip> {
     let mebibytes = if is_direct { DIRECT_MIB } else { CACHED_MIB };
     let path = files::source(mebibytes)?;
     let file = File::options()
@@ -281,7 +281,7 @@ fn fio(depth: u32, options: &'static [&'static str]) -> Prepared {
     }))
 }
 
-mod c {
+pub(super) mod c {
     use ring_io_sys as sys;
 
     use super::{Done, ENTRIES, Prepared, RawFd, Skip, Source, buffers};
@@ -391,7 +391,7 @@ mod io_uring {
 
 /// As many tasks as reads in flight, each with a buffer of its own, on one thread.
 #[cfg(feature = "peers")]
-mod runtimes {
+pub(super) mod runtimes {
     use std::rc::Rc;
 
     use super::{BLOCK, CACHED_MIB, Done, Prepared, Random, Skip, files, source};
@@ -399,10 +399,10 @@ mod runtimes {
     macro_rules! tasks {
         ($spawn:path, $file:expr, $depth:expr, $iterations:expr, $blocks:expr, $join:expr) => {{
             let tasks: Vec<_> = (0..$depth)
-                .map(|_| {
+                .map(|nth| {
                     let (file, blocks, iterations) = (Rc::clone(&$file), $blocks, $iterations);
                     $spawn(async move {
-                        let mut random = Random::new();
+                        let mut random = Random::nth(nth);
                         let mut buffer = Vec::with_capacity(BLOCK as usize);
                         for _ in 0..iterations {
                             let offset = random.below(blocks) * u64::from(BLOCK);
