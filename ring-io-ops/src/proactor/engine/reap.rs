@@ -135,6 +135,7 @@ struct Rare<'e> {
 }
 
 impl Rare<'_> {
+    #[cold]
     #[inline(never)]
     fn complete(self, key: Key, cqe: &Cqe, tasks: &Tasks) {
         let completion = Completion::from_kernel(cqe.raw_result(), cqe.flags().bits());
