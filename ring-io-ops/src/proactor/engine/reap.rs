@@ -63,6 +63,7 @@ impl Engine {
             {
                 if streams.push(slot.result, cqe.raw_result(), cqe.flags().bits()) {
                     to_pause.push(key);
+                    *attention = true;
                 }
                 if let Some(waker) = slot.waker.take() {
                     wake(waker, tasks, aftermath, has_aftermath);
