@@ -63,6 +63,7 @@ impl Engine {
             {
                 if streams.push(slot.result, cqe.raw_result(), cqe.flags().bits()) {
                     to_pause.push(key);
+                    *attention = true;
                 }
                 if let Some(waker) = slot.waker.take() {
                     wake(waker, tasks, aftermath, has_aftermath);
@@ -135,6 +136,7 @@ struct Rare<'e> {
 }
 
 impl Rare<'_> {
+    #[cold]
     #[inline(never)]
     fn complete(self, key: Key, cqe: &Cqe, tasks: &Tasks) {
         let completion = Completion::from_kernel(cqe.raw_result(), cqe.flags().bits());

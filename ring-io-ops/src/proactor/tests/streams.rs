@@ -201,3 +201,23 @@ fn an_orphan_that_turns_the_proactor_while_it_is_told_of_a_completion_hears_of_t
     assert_eq!((tally.abandoned.get(), tally.live.get()), (3, 0));
     assert_back_to_the_start(&proactor);
 }
+
+#[test]
+fn a_stream_that_nobody_reads_is_stopped_at_the_first_wait() {
+    let (proactor, player) = played(8);
+    let tally = Rc::new(Tally::default());
+    let mut stream = proactor.start_multishot(Probe::new(&tally)).unread_max(1);
+    assert!(poll_next(&mut stream).is_pending());
+    turn(&proactor);
+    player.bring(0, 1);
+    // Something for the kernel, whose arrival ends the wait.
+    let mut op = proactor.start(Probe::new(&tally));
+    assert!(poll(&mut op).is_pending());
+    proactor.park(None);
+    assert_eq!(proactor.counters().cancels, 1);
+    drop((stream, op));
+    turn(&proactor);
+    player.end_all();
+    turn(&proactor);
+    assert_back_to_the_start(&proactor);
+}

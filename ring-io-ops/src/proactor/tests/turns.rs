@@ -424,6 +424,38 @@ fn a_completion_for_an_earlier_user_of_the_slot_finds_nobody() {
 }
 
 #[test]
+fn a_completion_for_an_earlier_user_of_the_slot_ends_no_stream_and_no_orphan() {
+    let (proactor, player) = played(1);
+    let tally = Rc::new(Tally::default());
+    let mut first = proactor.start(Probe::new(&tally));
+    assert!(poll(&mut first).is_pending());
+    let earlier = first.user_data().expect("it was started");
+    turn(&proactor);
+    player.end(0, 1);
+    turn(&proactor);
+    assert!(poll(&mut first).is_ready());
+    let mut stream = proactor.start_multishot(Probe::new(&tally)).credit(1);
+    assert!(poll_next(&mut stream).is_pending());
+    turn(&proactor);
+    let stale = || player.forge(ring_io::Cqe::new(earlier, -libc::ENOENT, 0));
+    stale();
+    turn(&proactor);
+    assert!(poll_next(&mut stream).is_pending());
+    audit(&proactor);
+    drop(stream);
+    turn(&proactor);
+    stale();
+    turn(&proactor);
+    assert_eq!((tally.live.get(), tally.abandoned.get()), (1, 0));
+    assert_eq!(proactor.in_flight(), 1, "the kernel still has it");
+    audit(&proactor);
+    player.end_all();
+    turn(&proactor);
+    assert_eq!((tally.live.get(), tally.abandoned.get()), (0, 1));
+    assert_back_to_the_start(&proactor);
+}
+
+#[test]
 fn a_forgotten_operation_keeps_its_slot_and_nobody_elses_credit() {
     let (proactor, player) = played(1);
     let tally = Rc::new(Tally::default());
