@@ -115,7 +115,7 @@ fn sizes(entries: u16, size: u32) -> Result<(usize, usize), BufRingError> {
     usize::from(entries)
         .checked_mul(size as usize)
         // A completion's result is an `i32`.
-        .filter(|&bytes| size <= i32::MAX as u32 && isize::try_from(bytes).is_ok() && bytes > 0)
+        .filter(|&bytes| i32::try_from(size).is_ok() && isize::try_from(bytes).is_ok() && bytes > 0)
         .map(|bytes| (usize::from(entries) * size_of::<sys::io_uring_buf>(), bytes))
         .ok_or(BufRingError::BufferSize { size })
 }
