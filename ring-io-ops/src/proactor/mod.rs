@@ -165,5 +165,5 @@ pub use net::{
 pub use owned::{Completion, MultishotOperation, OwnedOperation};
 pub use pipe::{PipeReader, PipeWriter, Pipes, SpliceFds, TeeFds};
 pub use raw::RawOperation;
-pub use shared::{Proactor, ProactorBuilder};
+pub use shared::{Proactor, ProactorBuilder, SharedBufferPool, SharedRegisteredBuffer};
 pub use timer::{Interval, Timer};

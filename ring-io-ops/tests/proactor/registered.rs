@@ -5,15 +5,17 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use ring_io_ops::proactor::{File, IoBuf, LocalHandle, LocalProactor};
+use ring_io_ops::proactor::{File, IoBuf};
 
-fn file(proactor: &LocalProactor) -> File<LocalHandle> {
+use super::{Handle, Runner};
+
+fn file(proactor: &Runner) -> File<Handle> {
     File::from_std(&**proactor, tempfile::tempfile().expect("a temporary file"))
 }
 
 #[test]
 fn registered_buffers_are_written_from_and_read_into_whole_and_in_parts() {
-    let proactor = LocalProactor::new().expect("a proactor");
+    let proactor = Runner::new().expect("a proactor");
     let pool = proactor.registered_buffers(2, 4096).expect("a pool");
     let file = file(&proactor);
     proactor.block_on(async {
@@ -37,7 +39,7 @@ fn registered_buffers_are_written_from_and_read_into_whole_and_in_parts() {
 
 #[test]
 fn a_buffer_that_another_proactor_registered_comes_back_with_efault() {
-    let [one, other] = [(); 2].map(|()| LocalProactor::new().expect("a proactor"));
+    let [one, other] = [(); 2].map(|()| Runner::new().expect("a proactor"));
     let pool = one.registered_buffers(1, 4096).expect("a pool");
     let _others = other.registered_buffers(1, 4096).expect("a pool");
     let file = file(&other);
@@ -53,7 +55,7 @@ fn a_buffer_that_another_proactor_registered_comes_back_with_efault() {
 
 #[test]
 fn there_is_one_pool_at_a_time_and_another_after_it() {
-    let proactor = LocalProactor::new().expect("a proactor");
+    let proactor = Runner::new().expect("a proactor");
     let pool = proactor.registered_buffers(1, 4096).expect("a pool");
     assert!(proactor.registered_buffers(1, 4096).is_err());
     drop(pool);
@@ -64,7 +66,7 @@ fn there_is_one_pool_at_a_time_and_another_after_it() {
 
 #[test]
 fn a_buffer_of_a_read_that_was_dropped_in_flight_goes_back_to_the_pool() {
-    let proactor = LocalProactor::new().expect("a proactor");
+    let proactor = Runner::new().expect("a proactor");
     let pool = proactor.registered_buffers(1, 4096).expect("a pool");
     let (reader, _writer) = std::io::pipe().expect("a pipe");
     let reader = File::from_fd(&*proactor, reader.into());

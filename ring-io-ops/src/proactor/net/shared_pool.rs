@@ -15,7 +15,7 @@ use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::error::OpError;
 use crate::proactor::owned::Completion;
 use crate::proactor::shared::Proactor;
-use crate::proactor::shared::pools::{Memory, PAGE_MAX, Registered};
+use crate::proactor::shared::pools::{Memory, PAGE_MAX, Registered, What};
 
 /// A pool of provided buffers of a [`Proactor`](crate::proactor::Proactor).
 /// [`Sockets::provided_buffers`](super::Sockets::provided_buffers) makes one, which waits for the driver.
@@ -129,13 +129,14 @@ impl Provide for Proactor {
         let ring = Memory::zeroed(ring_bytes, PAGE_MAX).ok_or(no_memory.clone())?;
         let buffers = Memory::zeroed(bytes, 64).ok_or(no_memory)?;
         let registered =
-            self.register_entries(ring, entries, buffers)
-                .map_err(|error| match error {
+            Registered::new(self.shared(), What::Ring { entries }, Some(ring), buffers).map_err(
+                |error| match error {
                     RegisterError::Other(errno) if errno.raw() == libc::EINVAL => {
                         BufRingError::Unsupported
                     }
                     error => BufRingError::Register(error),
-                })?;
+                },
+            )?;
         // SAFETY: as many entries, zeroed and page-aligned, which `registered` keeps for longer. Nobody else writes there,
         // and no request knows of the group.
         let ring = unsafe { RawBufRing::new(registered.entries().cast(), entries) };

@@ -142,7 +142,12 @@ pub trait Sockets: Handle {
     ///
     /// # Errors
     ///
-    /// [`BufRingError`]: a size is out of range, memory is short, or the kernel is too old.
+    /// [`BufRingError`]: a size is out of range, memory is short, or the kernel is too old; `ESHUTDOWN` where a
+    /// [`Proactor`](crate::proactor::Proactor) is shut down.
+    ///
+    /// # Panics
+    ///
+    /// On the driver's own thread, which would wait for itself: in a waker, or in the drop of a buffer.
     fn provided_buffers(&self, entries: u16, size: u32) -> Result<Self::Pool, BufRingError>
     where
         Self: Provide,

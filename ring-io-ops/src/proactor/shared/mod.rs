@@ -15,6 +15,7 @@ mod op;
 pub(super) mod played;
 pub(super) mod pools;
 mod queue;
+mod registered;
 #[expect(
     clippy::module_inception,
     reason = "what is shared, in the module of the shared proactor"
@@ -40,7 +41,6 @@ use super::local::Leftover;
 use super::owned::{MultishotOperation, OwnedOperation};
 use driver::Driver;
 use flight::Message;
-use pools::{Memory, Registered};
 use queue::Link;
 use shared::Shared;
 
@@ -48,6 +48,7 @@ pub use builder::ProactorBuilder;
 pub use chain::Chain;
 pub use multishot::Multishot;
 pub use op::Op;
+pub use registered::{SharedBufferPool, SharedRegisteredBuffer};
 pub use shared::DriverCounters;
 pub use sleep::Sleep;
 
@@ -209,14 +210,26 @@ impl Proactor {
         &self.owner.shared
     }
 
-    /// Has a ring of entries registered for provided buffers; see [`Registered::new`].
-    pub(super) fn register_entries(
+    /// Allocates `count` buffers of `buffer_len` bytes and registers them, for
+    /// [`File::read_fixed_at`](super::File::read_fixed_at) and [`File::write_fixed_at`](super::File::write_fixed_at): the
+    /// kernel need not look their pages up each time. Waits for the driver.
+    ///
+    /// A proactor has one such pool at a time. The memory goes when the pool and all its buffers are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`]: the proactor has a pool, `count` or `buffer_len` is 0, there are more than 16,384 buffers,
+    /// memory may not be locked, or the proactor is shut down (`ESHUTDOWN`).
+    ///
+    /// # Panics
+    ///
+    /// On the driver's own thread, which would wait for itself: in a waker, or in the drop of a buffer.
+    pub fn registered_buffers(
         &self,
-        entries: Memory,
         count: u16,
-        buffers: Memory,
-    ) -> Result<Registered, RegisterError> {
-        Registered::new(self.shared(), entries, count, buffers)
+        buffer_len: usize,
+    ) -> Result<SharedBufferPool, RegisterError> {
+        SharedBufferPool::new(self.shared(), count, buffer_len)
     }
 
     /// What was done so far, as of the driver's last wake-ups or sleep.

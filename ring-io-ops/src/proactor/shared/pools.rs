@@ -1,4 +1,4 @@
-//! Rings of provided buffers: the driver's thread registers them, which the kernel takes from no other.
+//! Memory that the kernel knows: the driver's thread registers it, which the kernel takes from no other.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
@@ -55,14 +55,26 @@ impl Drop for Memory {
 /// The largest page that a kernel has which runs this: the entries begin on one.
 pub(crate) const PAGE_MAX: usize = 65536;
 
-/// A ring of entries that the kernel knows by a number, over memory of ours.
+/// What is to be registered, over the memory that comes with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What {
+    /// So many zeroed entries at the start of a page, for a ring of provided buffers. Everything that they will lead the
+    /// kernel to lies in the buffers.
+    Ring { entries: u16 },
+    /// So many buffers of so many bytes, one behind the other.
+    Buffers { count: u16, len: usize },
+}
+
+/// Memory that the kernel knows.
 ///
 /// # Invariants
 ///
-/// 1. `entries` stays allocated until the driver has unregistered the number, or its ring is gone.
+/// 1. What is `kept` stays allocated until the driver has unregistered it, or its ring is gone.
 #[derive(Debug)]
 pub(crate) struct Registered {
+    /// The number of a ring of provided buffers; otherwise zero.
     pub(crate) group: u16,
+    what: What,
     shared: Arc<Shared>,
     /// Gone with the drop.
     kept: Option<Kept>,
@@ -71,15 +83,13 @@ pub(crate) struct Registered {
 /// What the kernel may use as long as it knows the number.
 #[derive(Debug)]
 struct Kept {
-    entries: Memory,
+    /// Of a ring of provided buffers.
+    entries: Option<Memory>,
     buffers: Memory,
 }
 
 impl Registered {
-    /// Has `entries`, which are `count` and say nothing yet, registered under a number that none has. Blocks until the
-    /// driver has done it.
-    ///
-    /// Everything that the entries will lead the kernel to lies in `buffers`.
+    /// Has it registered, and blocks until the driver has done it.
     ///
     /// # Errors
     ///
@@ -88,10 +98,10 @@ impl Registered {
     /// # Panics
     ///
     /// On the driver's own thread, which cannot wait for itself.
-    pub(super) fn new(
+    pub(crate) fn new(
         shared: &Arc<Shared>,
-        entries: Memory,
-        count: u16,
+        what: What,
+        entries: Option<Memory>,
         buffers: Memory,
     ) -> Result<Self, RegisterError> {
         assert!(
@@ -102,7 +112,7 @@ impl Registered {
         let (answer, group) = mpsc::sync_channel(1);
         let message = Arc::new(Register {
             link: Link::new(),
-            count,
+            what,
             work: Mutex::new(Some(Work {
                 kept: Kept { entries, buffers },
                 answer,
@@ -114,6 +124,7 @@ impl Registered {
         let (group, kept) = group.recv().map_err(|mpsc::RecvError| closed())??;
         Ok(Self {
             group,
+            what,
             shared: Arc::clone(shared),
             kept: Some(kept),
         })
@@ -127,8 +138,10 @@ impl Registered {
         self.kept.as_ref().expect("kept until the drop")
     }
 
+    /// Of a ring of provided buffers.
     pub(crate) fn entries(&self) -> NonNull<u8> {
-        self.kept().entries.start()
+        let entries = self.kept().entries.as_ref();
+        entries.expect("a ring has entries").start()
     }
 
     pub(crate) fn buffers(&self) -> NonNull<u8> {
@@ -141,6 +154,7 @@ impl Drop for Registered {
         let message = Arc::new(Unregister {
             link: Link::new(),
             group: self.group,
+            what: self.what,
             kept: Mutex::new(self.kept.take()),
         });
         // Refused by a driver that is gone, and its ring with it: then the memory is freed here. What the driver left with
@@ -159,7 +173,7 @@ struct Work {
 
 struct Register {
     link: Link<dyn Message>,
-    count: u16,
+    what: What,
     work: Mutex<Option<Work>>,
 }
 
@@ -178,8 +192,19 @@ unsafe impl Message for Register {
         let Some(Work { kept, answer }) = work else {
             return;
         };
-        // SAFETY: zeroed, page-aligned, as many, and kept until the number is unregistered: by whoever waits, or below.
-        let group = unsafe { driver.register_entries(kept.entries.start(), self.count) };
+        let group = match (self.what, &kept.entries) {
+            // SAFETY: zeroed, page-aligned, as many, and kept until the number is unregistered.
+            (What::Ring { entries }, Some(memory)) => unsafe {
+                driver.register_entries(memory.start(), entries)
+            },
+            (What::Buffers { count, len }, _) => {
+                // SAFETY: so many bytes, and kept until they are unregistered.
+                let registered =
+                    unsafe { driver.register_buffers(kept.buffers.start(), count, len) };
+                registered.map(|()| 0)
+            }
+            (What::Ring { .. }, None) => Err(RegisterError::Empty),
+        };
         // Whoever asks waits for it.
         let _ = answer.send(group.map(|group| (group, kept)));
     }
@@ -187,6 +212,7 @@ unsafe impl Message for Register {
 
 struct Unregister {
     link: Link<dyn Message>,
+    what: What,
     group: u16,
     kept: Mutex<Option<Kept>>,
 }
@@ -203,7 +229,13 @@ unsafe impl Message for Unregister {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if !driver.unregister_entries(self.group) {
+        let registrar = driver.port().registrar();
+        let unregistered = match self.what {
+            // SAFETY: the group is one that `register_entries` made.
+            What::Ring { .. } => unsafe { registrar.unregister_buf_ring_raw(self.group) },
+            What::Buffers { .. } => registrar.unregister_buffers(),
+        };
+        if unregistered.is_err() {
             // Whatever the reason, the kernel may go on.
             std::mem::forget(kept);
         }
@@ -242,8 +274,23 @@ impl Driver {
         }
     }
 
-    fn unregister_entries(&self, group: u16) -> bool {
-        // SAFETY: the group is one that `register_entries` made.
-        unsafe { self.port().registrar().unregister_buf_ring_raw(group) }.is_ok()
+    /// # Safety
+    ///
+    /// The `count` buffers of `len` bytes at `start` stay until they are unregistered.
+    unsafe fn register_buffers(
+        &self,
+        start: NonNull<u8>,
+        count: u16,
+        len: usize,
+    ) -> Result<(), RegisterError> {
+        let buffers: Vec<_> = (0..usize::from(count))
+            .map(|index| libc::iovec {
+                // SAFETY: within the memory.
+                iov_base: unsafe { start.add(index * len) }.as_ptr().cast(),
+                iov_len: len,
+            })
+            .collect();
+        // SAFETY: the caller vouches for them; an entry that names one owns it.
+        unsafe { self.port().registrar().register_buffers(&buffers) }
     }
 }

@@ -12,6 +12,8 @@ mod net;
 mod path;
 #[path = "../pipe.rs"]
 mod pipe;
+#[path = "../registered.rs"]
+mod registered;
 
 pub(crate) use std::rc::Rc;
 

@@ -12,6 +12,8 @@ mod net;
 mod path;
 #[path = "../pipe.rs"]
 mod pipe;
+#[path = "../registered.rs"]
+mod registered;
 
 use std::convert::Infallible;
 use std::ops::Deref;
