@@ -252,8 +252,16 @@ impl Pool for SharedPool {
         self.give_back_of(completion);
         match Self::look(completion)? {
             Received::Data((id, length)) => {
-                let mut one = self.take_buffers(id, length)?;
-                Ok(one.next().map_or(Received::End, Received::Data))
+                if length > self.shared.size || !self.shared.state().take(id) {
+                    // The kernel has named a buffer that it does not have, or more than one.
+                    return Err(OpError::Kernel(Errno::from_raw(libc::EIO)));
+                }
+                Ok(Received::Data(SharedBuffer {
+                    start: self.shared.start_of(id),
+                    pool: Arc::clone(&self.shared),
+                    length,
+                    id,
+                }))
             }
             Received::Starved => Ok(Received::Starved),
             Received::End => Ok(Received::End),
