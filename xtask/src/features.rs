@@ -20,7 +20,7 @@ pub(crate) fn run(deny_skips: bool) -> Result<ExitCode> {
     Ok(Report::of(|report| steps(report, deny_skips)))
 }
 
-/// Clippy for each crate and set; tests where the set is not the default one, which `test` has run.
+/// Clippy for each crate and set; tests where `test` has not run them with that set.
 pub(crate) fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
     let mut packages = Vec::new();
     report.step("list of features", "cargo metadata --no-deps", |_| {
@@ -33,7 +33,7 @@ pub(crate) fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
             selection.extend(set.option());
             let name = format!("{}, {} features", package.name, set.name());
             test::command_step(report, &format!("clippy: {name}"), test::clippy(&selection))?;
-            if set != Set::Default {
+            if !set.is_tested_already(package) {
                 let mut command = workspace::cargo(["test", "--no-fail-fast"]);
                 command.args(&selection);
                 test::test_step(report, &format!("tests: {name}"), command, deny_skips)?;
@@ -94,6 +94,19 @@ impl Set {
         // By itself it turns nothing on.
         on.remove("default");
         on
+    }
+
+    /// Whether `cargo xtask test`, which goes before, runs the tests with these features on.
+    fn is_tested_already(self, package: &Package) -> bool {
+        let mut tested = Self::Default.features(package);
+        if self == Self::All {
+            tested.extend(test::FEATURES.split(',').filter_map(|feature| {
+                feature
+                    .strip_prefix(package.name.as_str())?
+                    .strip_prefix('/')
+            }));
+        }
+        self != Self::None && self.features(package) == tested
     }
 
     fn option(self) -> Option<&'static str> {
