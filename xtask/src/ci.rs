@@ -55,7 +55,14 @@ fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
 pub(crate) fn rules() -> Result<()> {
     // The repository holds what its authors wrote: liburing's C is pinned, not copied.
     let mut command = workspace::command("git");
-    command.args(["ls-files", "vendor/liburing", "ring-io-sys/liburing/*"]);
+    command.args([
+        "ls-files",
+        "vendor/liburing",
+        "ring-io-sys/liburing/*",
+        // Copies of its headers, and what a build leaves behind, which holds some.
+        "*liburing.h",
+        "*/target/*",
+    ]);
     workspace::announce(&command);
     let output = command.output().context("cannot start git")?;
     ensure!(
@@ -66,7 +73,7 @@ pub(crate) fn rules() -> Result<()> {
     let tracked = String::from_utf8_lossy(&output.stdout);
     ensure!(
         tracked.is_empty(),
-        "liburing's source is tracked in git; remove it with `git rm -r --cached vendor/liburing`:\n{}",
+        "liburing's source, or what a build has made, is tracked in git; remove it with `git rm -r --cached`:\n{}",
         tracked.trim()
     );
     Ok(())
