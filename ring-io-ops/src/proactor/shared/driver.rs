@@ -3,30 +3,30 @@
 //! Nothing of a user's runs while the driver is in the middle of something: wakers to call, and values to clean up or
 //! drop, are collected and dealt with in [`settle`](Driver::settle), each guarded against the panic of another.
 
+mod enter;
+mod push;
+mod reap;
+
 use std::collections::VecDeque;
-use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use ring_io::{
-    CqeFlags, EnterError, Errno, Message as RingMessage, MessageError, Sqe, send_message,
-};
+use ring_io::{Message as RingMessage, MessageError, send_message};
 
 use super::flight::{ChainFlight, ChainLink, Flight, Message, NEW, PENDING, links_of};
 use super::shared::{Shared, Statistics};
 use super::spin::Spin;
 use super::table::Table;
 use crate::proactor::engine::{
-    Batching, BellPipe, MAX_IN_FLIGHT, MAX_SQ_ENTRIES, OWN_MAX, Port, PortSettings, RESERVE, RUNG,
-    rang, wait_of,
+    Batching, BellPipe, MAX_IN_FLIGHT, MAX_SQ_ENTRIES, Port, PortSettings, RESERVE, RUNG, rang,
 };
 use crate::proactor::error::{BuildError, OpError};
 use crate::proactor::executor::inbox::Bell;
 use crate::proactor::owned::Completion;
-use crate::{AsyncCancel, AsyncCancelAll, CancelMatch, Close, Fd, Operation};
 
 /// The user data of cancel requests and closes: like [`RUNG`], the number of no operation.
 const INTERNAL: u64 = RUNG + 1;
@@ -270,336 +270,6 @@ impl Driver {
         }
         self.statistics.counters.cancels += 1;
         self.pending.push_back(Pending::CancelAll);
-    }
-
-    // Pushing.
-
-    fn push_pending(&mut self) {
-        if !self.held.is_empty() {
-            self.release_held();
-        }
-        while let Some(pending) = self.pending.pop_front() {
-            if let Err(pending) = self.push(pending) {
-                self.pending.push_front(pending);
-                if self.port.prepared() == 0 {
-                    // There is no room for an entry of the driver's own before others have completed.
-                    return;
-                }
-                let before = self.port.prepared();
-                self.submit();
-                if self.port.prepared() == before {
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Closes what nothing names any more.
-    #[cold]
-    fn release_held(&mut self) {
-        self.forget_late();
-        for fd in std::mem::take(&mut self.held) {
-            self.close(fd);
-        }
-    }
-
-    /// Whether an entry that is in flight names the descriptor, and may look it up yet.
-    fn is_late(&mut self, fd: RawFd) -> bool {
-        if self.late.is_empty() {
-            return false;
-        }
-        self.forget_late();
-        self.late.iter().any(|(_, late)| *late == fd)
-    }
-
-    /// Forgets the late entries that are over.
-    fn forget_late(&mut self) {
-        let table = &mut self.table;
-        self.late.retain(|&(key, _)| table.get(key).is_some());
-    }
-
-    fn push(&mut self, pending: Pending) -> Result<(), Pending> {
-        let sqe = match pending {
-            Pending::Start(flight) => return self.push_flight(flight),
-            Pending::Chain(chain) => return self.push_chain(chain),
-            Pending::Close(fd) if self.is_late(fd.as_raw_fd()) => {
-                self.held.push(fd);
-                return Ok(());
-            }
-            _ if self.reserved >= OWN_MAX => return Err(pending),
-            Pending::Cancel(key) => {
-                if self.table.get(key).is_none() {
-                    return Ok(());
-                }
-                AsyncCancel::new(CancelMatch::user_data(key)).to_sqe()
-            }
-            Pending::CancelAll => AsyncCancelAll::any().to_sqe(),
-            Pending::Close(ref fd) => Close::new(Fd(fd.as_raw_fd())).to_sqe(),
-        };
-        // SAFETY: such an entry names no memory, and the descriptor that it may close is the driver's.
-        if !unsafe { self.push_internal(sqe, INTERNAL) } {
-            return Err(pending);
-        }
-        if let Pending::Close(fd) = pending {
-            // The kernel's from now on.
-            let _ = fd.into_raw_fd();
-        }
-        Ok(())
-    }
-
-    fn push_flight(&mut self, flight: Arc<dyn Flight>) -> Result<(), Pending> {
-        let mut sqe = flight.entry();
-        if flight.closes() && self.is_late(sqe.fd()) {
-            let busy = OpError::Kernel(Errno::from_raw(libc::EBUSY));
-            self.end(flight, Completion::failed(busy));
-            return Ok(());
-        }
-        let user_data = self.table.insert(Arc::clone(&flight));
-        sqe.set_user_data(user_data);
-        // SAFETY: what the entry lends lives until the operation, which is in the table (1), has ended.
-        if unsafe { self.port.push(sqe) } {
-            self.note_pushed(&*flight, user_data);
-            self.submit_if_many();
-            Ok(())
-        } else {
-            self.table.remove(user_data);
-            Err(Pending::Start(flight))
-        }
-    }
-
-    /// Pushes all links of a chain, or none.
-    fn push_chain(&mut self, chain: Arc<dyn ChainFlight>) -> Result<(), Pending> {
-        let links: Vec<_> = links_of(&chain).collect();
-        let table = &mut self.table;
-        let entries: Vec<_> = links
-            .iter()
-            .map(|link| {
-                let mut sqe = link.entry();
-                sqe.set_user_data(table.insert(Arc::clone(link)));
-                sqe
-            })
-            .collect();
-        // SAFETY: what the entries lend lives until the chain, whose links are in the table (1), has ended.
-        if !unsafe { self.port.push_together(&entries) } {
-            for sqe in &entries {
-                self.table.remove(sqe.user_data());
-            }
-            return Err(Pending::Chain(chain));
-        }
-        for (link, sqe) in links.iter().zip(&entries) {
-            self.note_pushed(&**link, sqe.user_data());
-        }
-        // Not before all of them are there: a chain that is cut by a submit is two.
-        self.submit_if_many();
-        Ok(())
-    }
-
-    fn note_pushed(&mut self, flight: &dyn Flight, user_data: u64) {
-        flight.key().store(user_data, Relaxed);
-        if let Some(fd) = flight.late_fd() {
-            if self.late.len() == self.late.capacity() {
-                // Most are over, in general; otherwise the list grows.
-                self.forget_late();
-            }
-            self.late.push((user_data, fd));
-        }
-    }
-
-    fn submit_if_many(&mut self) {
-        if self.port.prepared() >= self.batching.submit_at {
-            self.submit();
-        }
-    }
-
-    /// # Safety
-    ///
-    /// What the entry lends is never freed.
-    unsafe fn push_internal(&mut self, mut sqe: Sqe, user_data: u64) -> bool {
-        sqe.set_user_data(user_data);
-        // SAFETY: the caller vouches for the entry.
-        let pushed = unsafe { self.port.push(sqe) };
-        self.reserved += u32::from(pushed);
-        pushed
-    }
-
-    /// Where the bell is a pipe there is always a read on it.
-    fn listen_to_pipe(&mut self) {
-        if let Some(pipe) = &self.pipe {
-            let mut sqe = pipe.entry();
-            sqe.set_user_data(RUNG);
-            // SAFETY: the pipe's byte is never freed.
-            while !unsafe { self.port.push(sqe) } {
-                self.submit();
-            }
-        }
-    }
-
-    // Entering.
-
-    /// Hands the kernel what was pushed, and lets it bring what it holds back.
-    fn submit(&mut self) {
-        if self.port.prepared() != 0 || self.port.needs_flush() {
-            let result = self.port.submit();
-            self.entered(result);
-        }
-    }
-
-    fn entered(&mut self, result: Result<u32, EnterError>) {
-        let counters = &mut self.statistics.counters;
-        counters.enters += 1;
-        match result {
-            Ok(n) => counters.submitted += u64::from(n),
-            // The kernel has no room for more: what is there is reaped, and the entries stay where they are. If nothing
-            // is there, something in flight will come; the short wait keeps the loop from spinning.
-            Err(EnterError::Again | EnterError::Busy) => {
-                if !self.port.is_ready() {
-                    self.port.pause(Duration::from_millis(1));
-                }
-            }
-            // A completion is lost for good: whoever waits for it waits for ever, and the others go on.
-            Err(EnterError::CompletionLost) => {}
-            Err(error) => panic!("the proactor cannot go on: {error}"),
-        }
-    }
-
-    /// Nothing to do: looks a little longer, then sleeps until there is.
-    fn idle(&mut self) {
-        if self.spin.is_on() {
-            let (port, queue) = (&self.port, &self.shared.queue);
-            let found = self
-                .spin
-                .look(|| !queue.is_empty() || port.is_ready() || port.needs_flush());
-            if found {
-                self.statistics.driver.spins += 1;
-                return;
-            }
-        } else {
-            self.push_pending();
-            if !self.finished.is_empty() {
-                // Something ended without the kernel, and somebody is to be told.
-                self.submit();
-                return;
-            }
-        }
-        if !self.shared.queue.fall_asleep() {
-            self.submit();
-            return;
-        }
-        self.statistics.driver.sleeps += 1;
-        self.publish();
-        // Behind the mark: a timer that this does not see was set by somebody who sees the mark. Both look under the
-        // lock of the timers, so one of the two comes first.
-        let now = Instant::now();
-        let next_timer = self.shared.timers().next();
-        let limit = [next_timer, self.stop]
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|at| at.saturating_duration_since(now));
-        if limit == Some(Duration::ZERO) {
-            return;
-        }
-        let n = self.batching.wait_for.min(self.table.len().max(1) as u32);
-        let result = if n == 1 && limit.is_none() {
-            self.port.submit_and_wait(1)
-        } else {
-            let min_wait = if n > 1 {
-                self.batching.min_wait
-            } else {
-                Duration::ZERO
-            };
-            self.port.submit_and_wait_with(&wait_of(n, min_wait, limit))
-        };
-        self.entered(result);
-    }
-
-    // Reaping.
-
-    fn reap(&mut self) -> bool {
-        let mut n = self.reap_once();
-        while self.port.has_overflow() {
-            self.statistics.counters.overflows += 1;
-            self.statistics.counters.enters += 1;
-            if self.port.flush().is_err() {
-                break;
-            }
-            n += self.reap_once();
-        }
-        n != 0
-    }
-
-    fn reap_once(&mut self) -> u32 {
-        let mut was_rung = false;
-        let Self {
-            port,
-            table,
-            reserved,
-            pending,
-            returned,
-            wakers,
-            finished,
-            statistics,
-            ..
-        } = self;
-        let n = port.reap(|cqe| {
-            let user_data = cqe.user_data();
-            match user_data {
-                RUNG => was_rung = true,
-                INTERNAL => *reserved -= 1,
-                _ => {
-                    let is_last = !cqe.flags().contains(CqeFlags::MORE);
-                    let flight = if is_last {
-                        table.remove(user_data)
-                    } else {
-                        table.get(user_data).cloned()
-                    };
-                    // Nobody's: a message of a stranger, or one that comes twice, which no kernel is known to send.
-                    let Some(flight) = flight else { return };
-                    if is_last {
-                        flight.key().store(NEW, Relaxed);
-                        *returned += flight.credit();
-                    }
-                    let completion = Completion::from_kernel(cqe.raw_result(), cqe.flags().bits());
-                    // SAFETY: the user data is that of the operation's entry, and a completion is reaped once.
-                    let next = unsafe { flight.complete(completion) };
-                    wakers.extend(next.wake);
-                    if next.pause {
-                        statistics.counters.cancels += 1;
-                        pending.push_back(Pending::Cancel(user_data));
-                    }
-                    statistics.counters.orphans += u64::from(next.clean_up && is_last);
-                    finished.push((flight, next.clean_up));
-                }
-            }
-        });
-        statistics.counters.reaped += u64::from(n);
-        if was_rung {
-            self.listen_to_pipe();
-        }
-        n
-    }
-
-    /// An operation ends that the kernel does not have.
-    fn end(&mut self, flight: Arc<dyn Flight>, completion: Completion) {
-        flight.key().store(NEW, Relaxed);
-        self.returned += flight.credit();
-        // SAFETY: the operation has no entry in the kernel, and this ends it.
-        let next = unsafe { flight.complete(completion) };
-        self.wakers.extend(next.wake);
-        self.statistics.counters.orphans += u64::from(next.clean_up);
-        self.finished.push((flight, next.clean_up));
-    }
-
-    fn fire_timers(&mut self) -> bool {
-        let before = self.wakers.len();
-        let mut timers = self.shared.timers();
-        if !timers.is_empty() {
-            let now = Instant::now();
-            while let Some(waker) = timers.pop_due(now) {
-                self.wakers.push(waker);
-            }
-        }
-        self.wakers.len() != before
     }
 
     /// Gives credit back, wakes, cleans up. A panic in any of it is caught and goes no further: the panic hook has

@@ -1,0 +1,176 @@
+//! Pushing: entries wait in one order until there is room, and closes until nothing names their descriptor.
+
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use ring_io::{Errno, Sqe};
+
+use super::{Driver, INTERNAL, Pending};
+use crate::proactor::engine::{OWN_MAX, RUNG};
+use crate::proactor::error::OpError;
+use crate::proactor::owned::Completion;
+use crate::proactor::shared::flight::{ChainFlight, Flight, links_of};
+use crate::{AsyncCancel, AsyncCancelAll, CancelMatch, Close, Fd, Operation};
+
+impl Driver {
+    pub(super) fn push_pending(&mut self) {
+        if !self.held.is_empty() {
+            self.release_held();
+        }
+        while let Some(pending) = self.pending.pop_front() {
+            if let Err(pending) = self.push(pending) {
+                self.pending.push_front(pending);
+                if self.port.prepared() == 0 {
+                    // There is no room for an entry of the driver's own before others have completed.
+                    return;
+                }
+                let before = self.port.prepared();
+                self.submit();
+                if self.port.prepared() == before {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Closes what nothing names any more.
+    #[cold]
+    pub(super) fn release_held(&mut self) {
+        self.forget_late();
+        for fd in std::mem::take(&mut self.held) {
+            self.close(fd);
+        }
+    }
+
+    /// Whether an entry that is in flight names the descriptor, and may look it up yet.
+    pub(super) fn is_late(&mut self, fd: RawFd) -> bool {
+        if self.late.is_empty() {
+            return false;
+        }
+        self.forget_late();
+        self.late.iter().any(|(_, late)| *late == fd)
+    }
+
+    /// Forgets the late entries that are over.
+    pub(super) fn forget_late(&mut self) {
+        let table = &mut self.table;
+        self.late.retain(|&(key, _)| table.get(key).is_some());
+    }
+
+    pub(super) fn push(&mut self, pending: Pending) -> Result<(), Pending> {
+        let sqe = match pending {
+            Pending::Start(flight) => return self.push_flight(flight),
+            Pending::Chain(chain) => return self.push_chain(chain),
+            Pending::Close(fd) if self.is_late(fd.as_raw_fd()) => {
+                self.held.push(fd);
+                return Ok(());
+            }
+            _ if self.reserved >= OWN_MAX => return Err(pending),
+            Pending::Cancel(key) => {
+                if self.table.get(key).is_none() {
+                    return Ok(());
+                }
+                AsyncCancel::new(CancelMatch::user_data(key)).to_sqe()
+            }
+            Pending::CancelAll => AsyncCancelAll::any().to_sqe(),
+            Pending::Close(ref fd) => Close::new(Fd(fd.as_raw_fd())).to_sqe(),
+        };
+        // SAFETY: such an entry names no memory, and the descriptor that it may close is the driver's.
+        if !unsafe { self.push_internal(sqe, INTERNAL) } {
+            return Err(pending);
+        }
+        if let Pending::Close(fd) = pending {
+            // The kernel's from now on.
+            let _ = fd.into_raw_fd();
+        }
+        Ok(())
+    }
+
+    pub(super) fn push_flight(&mut self, flight: Arc<dyn Flight>) -> Result<(), Pending> {
+        let mut sqe = flight.entry();
+        if flight.closes() && self.is_late(sqe.fd()) {
+            let busy = OpError::Kernel(Errno::from_raw(libc::EBUSY));
+            self.end(flight, Completion::failed(busy));
+            return Ok(());
+        }
+        let user_data = self.table.insert(Arc::clone(&flight));
+        sqe.set_user_data(user_data);
+        // SAFETY: what the entry lends lives until the operation, which is in the table (1), has ended.
+        if unsafe { self.port.push(sqe) } {
+            self.note_pushed(&*flight, user_data);
+            self.submit_if_many();
+            Ok(())
+        } else {
+            self.table.remove(user_data);
+            Err(Pending::Start(flight))
+        }
+    }
+
+    /// Pushes all links of a chain, or none.
+    pub(super) fn push_chain(&mut self, chain: Arc<dyn ChainFlight>) -> Result<(), Pending> {
+        let links: Vec<_> = links_of(&chain).collect();
+        let table = &mut self.table;
+        let entries: Vec<_> = links
+            .iter()
+            .map(|link| {
+                let mut sqe = link.entry();
+                sqe.set_user_data(table.insert(Arc::clone(link)));
+                sqe
+            })
+            .collect();
+        // SAFETY: what the entries lend lives until the chain, whose links are in the table (1), has ended.
+        if !unsafe { self.port.push_together(&entries) } {
+            for sqe in &entries {
+                self.table.remove(sqe.user_data());
+            }
+            return Err(Pending::Chain(chain));
+        }
+        for (link, sqe) in links.iter().zip(&entries) {
+            self.note_pushed(&**link, sqe.user_data());
+        }
+        // Not before all of them are there: a chain that is cut by a submit is two.
+        self.submit_if_many();
+        Ok(())
+    }
+
+    pub(super) fn note_pushed(&mut self, flight: &dyn Flight, user_data: u64) {
+        flight.key().store(user_data, Relaxed);
+        if let Some(fd) = flight.late_fd() {
+            if self.late.len() == self.late.capacity() {
+                // Most are over, in general; otherwise the list grows.
+                self.forget_late();
+            }
+            self.late.push((user_data, fd));
+        }
+    }
+
+    pub(super) fn submit_if_many(&mut self) {
+        if self.port.prepared() >= self.batching.submit_at {
+            self.submit();
+        }
+    }
+
+    /// # Safety
+    ///
+    /// What the entry lends is never freed.
+    unsafe fn push_internal(&mut self, mut sqe: Sqe, user_data: u64) -> bool {
+        sqe.set_user_data(user_data);
+        // SAFETY: the caller vouches for the entry.
+        let pushed = unsafe { self.port.push(sqe) };
+        self.reserved += u32::from(pushed);
+        pushed
+    }
+
+    /// Where the bell is a pipe there is always a read on it.
+    pub(super) fn listen_to_pipe(&mut self) {
+        if let Some(pipe) = &self.pipe {
+            let mut sqe = pipe.entry();
+            sqe.set_user_data(RUNG);
+            // SAFETY: the pipe's byte is never freed.
+            while !unsafe { self.port.push(sqe) } {
+                self.submit();
+            }
+        }
+    }
+}
