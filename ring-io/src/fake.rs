@@ -178,6 +178,7 @@ impl Fake {
         };
         let tail = self.words.cq_tail.load(Relaxed);
         let size = self.cqes.len() as u32;
+        // Acquire: pairs with the queue's release of the head; its copies of the freed entries are over.
         let room = size - tail.wrapping_sub(self.words.cq_head.load(Acquire));
         if tail % size == size - 1 {
             return room > 0

@@ -7,7 +7,7 @@
 //! | who owns the ring | this thread | a driver thread |
 //! | who starts operations | this thread | any thread |
 //! | runs futures | its own [`block_on`](LocalProactor::block_on) and [`spawn`](LocalHandle::spawn), or another executor that it [parks](LocalProactor::park) for | any executor |
-//! | costs | the least: nothing is allocated for an operation, and no locked instruction is needed | one allocation for an operation, and a wake across threads |
+//! | costs | the least: nothing is allocated for an operation | one allocation for an operation, and a wake across threads |
 //! | take it for | one thread per core, each with its own work | a program that has its runtime already |
 //!
 //! What they do is found by trait: [`Files`] for paths, [`Sockets`], [`Pipes`] and [`Events`]; import those. They make
@@ -102,9 +102,11 @@
 //!   provided buffer goes back. An error brings the buffer back: see [`Failed`].
 //! - **A number is not mistaken for another file.** A file or socket that is dropped is closed behind every operation
 //!   that names it, so none acts on whatever gets its descriptor's number next.
-//! - **The completion queue does not overflow.** Each operation takes as much of the proactor's capacity as it can bring
-//!   completions, and waits for its turn when there is no more, the first first. An operation that needs more than there
-//!   is at all ends with [`OpError::TooLarge`].
+//! - **Capacity is kept.** Each operation takes as much of the proactor's capacity as it brings completions, and waits
+//!   for its turn when there is no more, the first first; so the completion queue has room for them all. A multishot
+//!   operation takes what it is expected to bring between two waits. Where it brings more, and the queue is full, the
+//!   kernel keeps the rest aside until they are fetched: nothing is lost, and [`Counters::overflows`] tells. An operation
+//!   that needs more than there is at all ends with [`OpError::TooLarge`].
 //! - **A deadline is kept on any operation**: [`OpFuture::timeout`]. The operation is cancelled and awaited, so that
 //!   what it was given comes back in that case too.
 //! - **Wakers** are called when the result is in its place and nothing is borrowed or locked, and a panic in one keeps no

@@ -58,7 +58,7 @@ impl ProactorBuilder {
     /// How many completions may be in flight at once; 256 by default. From 1 to 65504; other numbers are taken as the
     /// nearest of these. The queues of the ring are made as large as that needs.
     ///
-    /// An operation beyond waits for its turn before it reaches the kernel, so the completion queue does not overflow.
+    /// An operation beyond waits for its turn before it reaches the kernel, so the completion queue has room for what was asked for.
     pub const fn in_flight(mut self, completions: u32) -> Self {
         self.in_flight = completions;
         self
