@@ -24,6 +24,7 @@ pub const ALL: &[&Row] = &[
     &read::DIRECT,
     &shared::ONE,
     &shared::EIGHT,
+    &shared::FULL,
     &shared::ALONE,
     &proactor_read::ROW,
     #[cfg(feature = "peers")]

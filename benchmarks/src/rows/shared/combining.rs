@@ -131,12 +131,22 @@ impl Contestant for Combining {
 impl Worker for &Combining {
     #[inline(always)]
     fn round(&mut self, numbers: Range<u64>, seen: &mut Seen) -> u64 {
-        let pushed = self.push(numbers);
+        let pushed = Combining::push(self, numbers);
         if pushed != 0 {
-            self.submit();
+            Combining::submit(self);
         }
         self.reap(seen);
         pushed
+    }
+
+    #[inline(always)]
+    fn push(&mut self, numbers: Range<u64>) -> u64 {
+        Combining::push(self, numbers)
+    }
+
+    #[inline(always)]
+    fn submit(&mut self) {
+        Combining::submit(self);
     }
 
     #[inline(always)]

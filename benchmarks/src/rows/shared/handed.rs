@@ -97,14 +97,14 @@ impl Contestant for Handed {
 
 impl Worker for &Handed {
     #[inline(always)]
-    fn round(&mut self, numbers: Range<u64>, seen: &mut Seen) -> u64 {
+    fn push(&mut self, numbers: Range<u64>) -> u64 {
         let pushes = numbers.map(|number| self.queues.requests.push(nop(number)));
-        let pushed = pushes.take_while(Result::is_ok).count() as u64;
-        if pushed != 0 {
-            self.wake();
-        }
-        self.reap(seen);
-        pushed
+        pushes.take_while(Result::is_ok).count() as u64
+    }
+
+    #[inline(always)]
+    fn submit(&mut self) {
+        self.wake();
     }
 
     #[inline(always)]

@@ -74,6 +74,22 @@ impl<L: Lock> Contestant for Locked<L> {
 
 impl<L: Lock> Worker for &Locked<L> {
     #[inline(always)]
+    fn push(&mut self, mut numbers: Range<u64>) -> u64 {
+        let mut pushed = 0;
+        while !numbers.is_empty() {
+            let end = numbers.end.min(numbers.start + self.a_lock);
+            pushed += push(&mut L::lock(&self.ring), numbers.start..end);
+            numbers.start = end;
+        }
+        pushed
+    }
+
+    #[inline(always)]
+    fn submit(&mut self) {
+        L::lock(&self.ring).sq().submit().expect("a submit");
+    }
+
+    #[inline(always)]
     fn round(&mut self, mut numbers: Range<u64>, seen: &mut Seen) -> u64 {
         let mut pushed = 0;
         // The last lock is the one under which is submitted and reaped, too.
@@ -116,11 +132,13 @@ impl Contestant for Own {
 
 impl Worker for MutexGuard<'_, Ring> {
     #[inline(always)]
-    fn round(&mut self, numbers: Range<u64>, seen: &mut Seen) -> u64 {
-        let pushed = push(self, numbers);
+    fn push(&mut self, numbers: Range<u64>) -> u64 {
+        push(self, numbers)
+    }
+
+    #[inline(always)]
+    fn submit(&mut self) {
         self.sq().submit().expect("a submit");
-        reap(self, seen);
-        pushed
     }
 
     #[inline(always)]

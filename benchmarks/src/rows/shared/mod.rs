@@ -146,6 +146,56 @@ pub const EIGHT: Row = Row {
     ..THREADS
 };
 
+pub const FULL: Row = Row {
+    name: "shared-full",
+    question: "What does a NOP cost that threads push one by one, where who finds the ring full submits and reaps?",
+    variants: &[
+        Variant {
+            name: "std Mutex, 1 a lock",
+            prepare: |threads| fill(threads, 1, Locked::<Std>::new(1)),
+        },
+        Variant {
+            name: "std Mutex, 8 a lock",
+            prepare: |threads| fill(threads, 8, Locked::<Std>::new(8)),
+        },
+        Variant {
+            name: "parking_lot Mutex, 1 a lock",
+            prepare: |threads| fill(threads, 1, Locked::<ParkingLot>::new(1)),
+        },
+        Variant {
+            name: "std Mutex, combining",
+            prepare: |threads| fill(threads, 1, Combining::new()),
+        },
+        Variant {
+            name: "ArrayQueue to one thread",
+            prepare: |threads| fill(threads, 1, Handed::new()),
+        },
+        Variant {
+            name: "ring per thread",
+            prepare: |threads| fill(threads, 1, Own::new(threads)),
+        },
+        Variant {
+            name: "ring-io",
+            prepare: |threads| fill(threads, 1, Ours::new(Kind::Plain)?),
+        },
+        Variant {
+            name: "ring-io, cache",
+            prepare: |threads| fill(threads, 1, Ours::new(Kind::Cached)?),
+        },
+        Variant {
+            name: "ring-io, batches of 8",
+            prepare: |threads| fill(threads, 8, Ours::new(Kind::Plain)?),
+        },
+    ],
+    goals: &[
+        goal("ring-io", Target::Ratio, 2, 0.88),
+        goal("ring-io", Target::Ratio, 4, 0.88),
+        goal("ring-io, cache", Target::Ratio, 2, 0.88),
+        goal("ring-io, cache", Target::Ratio, 4, 0.88),
+    ],
+    ..THREADS
+};
+
 pub const ALONE: Row = Row {
     name: "shared-alone",
     question: "What does a shared ring cost a thread that has it for itself: push a batch, submit it, reap it?",
@@ -200,12 +250,31 @@ trait Contestant: Sync {
 
 /// One thread of it.
 trait Worker {
-    /// Pushes NOPs with these numbers, as far as there is room, and hands them over; reaps; answers how many
-    /// were pushed.
-    fn round(&mut self, numbers: Range<u64>, seen: &mut Seen) -> u64;
+    /// Pushes NOPs with these numbers, as far as there is room; answers how many that were.
+    fn push(&mut self, numbers: Range<u64>) -> u64;
 
-    /// Reaps.
+    /// Hands over what was pushed.
+    fn submit(&mut self);
+
+    /// Reaps what is there.
     fn reap(&mut self, seen: &mut Seen);
+
+    /// Hands over what was pushed, so that there is room again.
+    #[inline(always)]
+    fn make_room(&mut self) {
+        self.submit();
+    }
+
+    /// Pushes, hands over, and reaps.
+    #[inline(always)]
+    fn round(&mut self, numbers: Range<u64>, seen: &mut Seen) -> u64 {
+        let pushed = self.push(numbers);
+        if pushed != 0 {
+            self.submit();
+        }
+        self.reap(seen);
+        pushed
+    }
 }
 
 /// What was reaped.
@@ -244,6 +313,22 @@ fn ring() -> Ring {
 /// The threads share the work, block by block: who pushes faster pushes more. With a quota for each, the thread that
 /// submits for all would be left to do its own alone at the end, and that is what would be measured.
 fn contest(threads: u32, batch: u64, contestant: impl Contestant + 'static) -> Prepared {
+    race(threads, batch, When::Pushed, contestant)
+}
+
+/// The same, but entries are handed over, and completions reaped, by who finds the ring full.
+fn fill(threads: u32, batch: u64, contestant: impl Contestant + 'static) -> Prepared {
+    race(threads, batch, When::Full, contestant)
+}
+
+/// When a thread submits and reaps.
+#[derive(Clone, Copy)]
+enum When {
+    Pushed,
+    Full,
+}
+
+fn race(threads: u32, batch: u64, when: When, contestant: impl Contestant + 'static) -> Prepared {
     Ok(Box::new(move |iterations| {
         let block = BLOCK * batch;
         let total = iterations * BLOCKS * block * u64::from(threads);
@@ -264,8 +349,13 @@ fn contest(threads: u32, batch: u64, contestant: impl Contestant + 'static) -> P
                         if first >= total {
                             break;
                         }
-                        push_all(&mut worker, first..first + block, batch, &mut seen);
+                        let numbers = first..first + block;
+                        match when {
+                            When::Pushed => push_all(&mut worker, numbers, batch, &mut seen),
+                            When::Full => fill_all(&mut worker, numbers, batch, &mut seen),
+                        }
                     }
+                    worker.submit();
                     while count.fetch_add(seen.count, Relaxed) + seen.count < total {
                         sum.fetch_add(seen.sum, Relaxed);
                         seen = Seen::default();
@@ -303,6 +393,23 @@ fn push_all(worker: &mut impl Worker, mut numbers: Range<u64>, batch: u64, seen:
             thread::yield_now();
         }
         numbers.start += pushed;
+    }
+}
+
+#[inline(never)]
+fn fill_all(worker: &mut impl Worker, mut numbers: Range<u64>, batch: u64, seen: &mut Seen) {
+    while !numbers.is_empty() {
+        let end = numbers.end.min(numbers.start + batch);
+        let pushed = worker.push(numbers.start..end);
+        numbers.start += pushed;
+        if numbers.start < end {
+            worker.make_room();
+            let before = seen.count;
+            worker.reap(seen);
+            if seen.count == before {
+                thread::yield_now();
+            }
+        }
     }
 }
 

@@ -91,9 +91,9 @@ pub struct Thread {
 
 impl Worker for Thread {
     #[inline(always)]
-    fn round(&mut self, numbers: Range<u64>, seen: &mut Seen) -> u64 {
+    fn push(&mut self, numbers: Range<u64>) -> u64 {
         let count = numbers.end - numbers.start;
-        let pushed = if self.one_by_one || count == 1 {
+        if self.one_by_one || count == 1 {
             let pushes = numbers.map(|number| self.submitter.push_nop(number));
             pushes.take_while(Result::is_ok).count() as u64
         } else {
@@ -103,20 +103,30 @@ impl Worker for Thread {
                     .push_batch(count as u32, |place| nop(numbers.start + u64::from(place)))
             };
             if result.is_ok() { count } else { 0 }
-        };
-        if pushed != 0 {
-            self.submitter.submit().expect("a live ring");
         }
-        self.reap(seen);
-        pushed
+    }
+
+    #[inline(always)]
+    fn submit(&mut self) {
+        self.submitter.submit().expect("a live ring");
+    }
+
+    fn make_room(&mut self) {
+        let end = self.submitter.wait_for_space(1, None);
+        assert!(end.expect("a live ring"), "without an end, there is room");
     }
 
     #[inline(always)]
     fn reap(&mut self, seen: &mut Seen) {
-        let ring = self.submitter.ring();
-        let count = ring.reap(&mut self.reaped).expect("a live ring");
-        for cqe in &self.reaped[..count] {
-            seen.note(cqe.user_data());
+        loop {
+            let ring = self.submitter.ring();
+            let count = ring.reap(&mut self.reaped).expect("a live ring");
+            for cqe in &self.reaped[..count] {
+                seen.note(cqe.user_data());
+            }
+            if count < self.reaped.len() {
+                break;
+            }
         }
     }
 }
