@@ -39,8 +39,7 @@
 //!         Err(failed) => println!("{failed}; the buffer is back: {}", failed.value.capacity()),
 //!     }
 //!     drop(file);
-//!     let left = proactor.shutdown(Duration::from_secs(1));
-//!     assert_eq!(left.completions, 0);
+//!     proactor.shutdown(Duration::from_secs(1))?;
 //!     Ok(())
 //! }
 //! ```
@@ -149,7 +148,7 @@ pub use buffer::{FixedBuf, IoBuf, IoBufMut, Slice};
 pub use chain::{AppendLink, ChainLinks, LinkDeadline};
 pub use descriptor::CloseFd;
 pub use engine::{Batching, Counters};
-pub use error::{BuildError, Failed, OpError};
+pub use error::{BuildError, Failed, Leftover, OpError};
 pub use events::{Events, WaitChild, WaitReady, WaitWord, WakeWord, WatchReady};
 pub use executor::{JoinError, JoinHandle};
 pub use fs::{
@@ -157,7 +156,7 @@ pub use fs::{
     ReadVectoredAt, ReadXattr, WithFlags, WriteAt, WriteFixedAt, WriteVectoredAt, WriteXattr,
 };
 pub use handle::{Handle, OpFuture, Start, StartMultishot, Timeout};
-pub use local::{Chain, Leftover, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
+pub use local::{Chain, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
 pub use mailbox::{Mailbox, SendError, Sender, mailbox};
 pub use net::{
     LocalBuffer, LocalBundle, LocalPool, Received, SharedBuffer, SharedBundle, SharedPool,

@@ -64,7 +64,7 @@ impl Runner {
         }
     }
 
-    pub(crate) fn shutdown(self, grace: Duration) -> Leftover {
+    pub(crate) fn shutdown(self, grace: Duration) -> Result<(), Leftover> {
         let Self { executor, proactor } = self;
         drop(executor);
         proactor.shutdown(grace)
