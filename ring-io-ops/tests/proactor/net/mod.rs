@@ -3,6 +3,7 @@
 mod accept;
 #[cfg(feature = "futures-io")]
 mod buffered;
+mod control;
 mod datagram;
 mod message;
 mod option;
