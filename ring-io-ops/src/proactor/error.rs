@@ -131,6 +131,23 @@ impl<T> From<Failed<T>> for io::Error {
     }
 }
 
+/// The deadline passed before the next item of a stream came. Nothing was taken from the stream, which goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the deadline passed before the next item came; the stream goes on")]
+pub struct Elapsed(pub(super) ());
+
+impl From<Elapsed> for OpError {
+    fn from(_: Elapsed) -> Self {
+        Self::TimedOut
+    }
+}
+
+impl From<Elapsed> for io::Error {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::new(io::ErrorKind::TimedOut, elapsed)
+    }
+}
+
 /// What the kernel had not let go of when the time of a proactor's shutdown was over.
 ///
 /// What those operations own is leaked, because the kernel may still use it. Where one of them would have made a file or a

@@ -7,8 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use futures_core::Stream;
-
+use super::next::OpStream;
 use super::owned::{MultishotOperation, OwnedOperation};
 
 /// What the traits below promise is relied on: files and sockets close their descriptors by [`Handle::close`], and an
@@ -71,7 +70,7 @@ pub trait Start<T: OwnedOperation>: sealed::Start<T> + Handle {
 /// A proactor that can run a multishot operation of type `T`. Sealed, as [`Handle`] is.
 pub trait StartMultishot<T: MultishotOperation>: sealed::StartMultishot<T> + Handle {
     /// What the operation brings, as a stream.
-    type Multishot<'h>: Stream<Item = T::Item> + Unpin
+    type Multishot<'h>: OpStream<Item = T::Item, Sleep = Self::Sleep>
     where
         Self: 'h;
 

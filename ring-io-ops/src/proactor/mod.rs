@@ -135,6 +135,7 @@ mod handle;
 mod local;
 mod mailbox;
 pub mod net;
+mod next;
 mod owned;
 mod panics;
 mod pipe;
@@ -148,7 +149,7 @@ pub use buffer::{FixedBuf, IoBuf, IoBufMut, Slice};
 pub use chain::{AppendLink, ChainLinks, LinkDeadline};
 pub use descriptor::CloseFd;
 pub use engine::{Batching, Counters};
-pub use error::{BuildError, Failed, Leftover, OpError};
+pub use error::{BuildError, Elapsed, Failed, Leftover, OpError};
 pub use events::{Events, WaitChild, WaitReady, WaitWord, WakeWord, WatchReady};
 pub use executor::{JoinError, JoinHandle};
 pub use fs::{
@@ -163,6 +164,7 @@ pub use net::{
     SocketOption, Sockets, TcpListener, TcpStream, UdpSocket, UnixAddress, UnixDatagram,
     UnixListener, UnixStream,
 };
+pub use next::{Next, NextTimeout, OpStream};
 pub use owned::{Completion, MultishotOperation, OwnedOperation};
 pub use pipe::{PipeReader, PipeWriter, Pipes, SpliceFds, TeeFds};
 pub use raw::RawOperation;

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use futures_core::Stream;
 use ring_io::{CqeFlags, Errno, Sqe};
@@ -18,8 +18,10 @@ use super::gate::{Admission, Ticket};
 use super::op::Granted;
 use super::queue::Link;
 use super::shared::Shared;
+use super::sleep::Sleep;
 use super::sync::UnsafeCell;
 use crate::proactor::error::OpError;
+use crate::proactor::next::{self, OpStream};
 use crate::proactor::owned::{Completion, MultishotOperation};
 
 /// An operation with many completions, as a stream of what they bring.
@@ -233,9 +235,14 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
         self
     }
 
-    /// The next item; `None` when there will be no more.
-    pub async fn next(&mut self) -> Option<T::Item> {
-        poll_fn(|context| self.poll_item(context)).await
+    /// The next item; `None` when there will be no more. [`Next::timeout`](next::Next::timeout) bounds the wait for it.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "streams everywhere name it so"
+    )]
+    #[inline(always)]
+    pub fn next(&mut self) -> next::Next<'_, Self> {
+        next::Next::of(self)
     }
 
     /// Asks the kernel to end the operation. What it has brought, and its end, still come.
@@ -372,6 +379,18 @@ impl<T: MultishotOperation + Send> Stream for Multishot<'_, T> {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T::Item>> {
         self.get_mut().poll_item(context)
+    }
+}
+
+impl<T: MultishotOperation + Send> OpStream for Multishot<'_, T> {
+    type Sleep = Sleep;
+
+    fn cancel(&mut self) {
+        Multishot::cancel(self);
+    }
+
+    fn sleep_until(&self, at: Instant) -> Sleep {
+        Sleep::new(Arc::clone(self.shared), at)
     }
 }
 

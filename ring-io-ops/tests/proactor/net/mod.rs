@@ -5,6 +5,7 @@ mod accept;
 mod buffered;
 mod control;
 mod datagram;
+mod deadline;
 mod message;
 mod option;
 mod pool;
