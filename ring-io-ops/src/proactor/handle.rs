@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use super::links::{LinkOp, Links};
 use super::next::OpStream;
 use super::owned::{MultishotOperation, OwnedOperation};
 
@@ -54,12 +55,24 @@ pub trait Handle: sealed::Handle + Clone + fmt::Debug + 'static {
 
     /// Closes a descriptor behind every operation on it that was started: nothing acts on whatever gets its number next.
     fn close(&self, fd: OwnedFd);
+
+    /// Begins a chain with an operation of this proactor's; see [`Links`].
+    ///
+    /// # Panics
+    ///
+    /// When the operation was polled already, or is another proactor's.
+    fn chain<'h, O>(&'h self, first: O) -> Links<'h, Self, (O::Operation,)>
+    where
+        O: LinkOp<'h, Self>,
+    {
+        Links::new(self, first)
+    }
 }
 
 /// A proactor that can run an operation of type `T`. Sealed, as [`Handle`] is.
 pub trait Start<T: OwnedOperation>: sealed::Start<T> + Handle {
     /// The operation as a future.
-    type Op<'h>: OpFuture<Output = T::Output>
+    type Op<'h>: OpFuture<Output = T::Output> + LinkOp<'h, Self, Operation = T>
     where
         Self: 'h;
 

@@ -132,6 +132,7 @@ mod events;
 mod executor;
 mod fs;
 mod handle;
+mod links;
 mod local;
 mod mailbox;
 pub mod net;
@@ -157,6 +158,7 @@ pub use fs::{
     ReadVectoredAt, ReadXattr, WithFlags, WriteAt, WriteFixedAt, WriteVectoredAt, WriteXattr,
 };
 pub use handle::{Handle, OpFuture, Start, StartMultishot, Timeout};
+pub use links::{LinkOp, Links, StartChain};
 pub use local::{Chain, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
 pub use mailbox::{Mailbox, SendError, Sender, mailbox};
 pub use net::{
