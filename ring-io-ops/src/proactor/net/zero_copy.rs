@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 use ring_io::{CqeFlags, Sqe};
@@ -17,7 +18,8 @@ use super::stream::StreamSocket;
 use super::transfer::clamped;
 use crate::proactor::buffer::IoBuf;
 use crate::proactor::error::{Failed, OpError};
-use crate::proactor::handle::{Handle, StartMultishot};
+use crate::proactor::handle::{Handle, OpFuture, StartMultishot, Timeout};
+use crate::proactor::next::OpStream as _;
 use crate::proactor::owned::{Completion, MultishotOperation};
 use crate::{MsgFlags, Operation, SendMsgZc, SendZc, Target};
 
@@ -273,10 +275,13 @@ messages!(DatagramSocket);
 pub struct SendingNoCopy<'h, H, O>
 where
     O: NoCopy,
-    H: StartMultishot<O> + 'h,
+    H: StartMultishot<O>,
 {
+    handle: &'h H,
     stream: Option<H::Multishot<'h>>,
     failed: Option<OpError>,
+    /// A deadline has passed: being cancelled means being late.
+    expired: bool,
 }
 
 // What was given is never pinned: what the kernel uses lies behind it.
@@ -294,9 +299,21 @@ where
 {
     fn new(handle: &'h H, operation: O) -> Self {
         Self {
+            handle,
             stream: Some(handle.start_multishot(operation)),
             failed: None,
+            expired: false,
         }
+    }
+
+    /// See [`OpFuture::timeout`].
+    pub fn timeout(self, duration: Duration) -> Timeout<Self> {
+        OpFuture::timeout(self, duration)
+    }
+
+    /// See [`OpFuture::deadline`].
+    pub fn deadline(self, at: Instant) -> Timeout<Self> {
+        OpFuture::deadline(self, at)
     }
 }
 
@@ -327,7 +344,14 @@ where
                     };
                     return Poll::Ready(Ok((count, Released { state })));
                 }
-                Some(Err(error)) => this.failed = Some(error),
+                Some(Err(error)) => {
+                    let late = Completion::failed(error).late();
+                    this.failed = if this.expired {
+                        late.result.err()
+                    } else {
+                        Some(error)
+                    };
+                }
                 None => {}
             }
             if let (Some(error), Some(value)) = (this.failed, progress.given) {
@@ -338,6 +362,29 @@ where
     }
 }
 
+impl<'h, H, O> OpFuture for SendingNoCopy<'h, H, O>
+where
+    O: NoCopy,
+    H: StartMultishot<O>,
+{
+    type Sleep = H::Sleep;
+
+    fn cancel(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.cancel();
+        }
+    }
+
+    fn expire(&mut self) {
+        self.expired = true;
+        self.cancel();
+    }
+
+    fn sleep_until(&self, at: Instant) -> H::Sleep {
+        self.handle.sleep_until(at)
+    }
+}
+
 /// The buffer of a send without a copy, when the network is done with it.
 ///
 /// Dropped before, the buffer is freed then.
@@ -345,7 +392,7 @@ where
 pub struct Released<'h, H, O>
 where
     O: NoCopy,
-    H: StartMultishot<O> + 'h,
+    H: StartMultishot<O>,
 {
     state: Waiting<H::Multishot<'h>, O::Given>,
 }

@@ -40,6 +40,8 @@ pub struct Multishot<'p, T: MultishotOperation + Send> {
     phase: Phase,
     credit: u32,
     unread_max: u32,
+    /// It is not armed anew.
+    cancelled: bool,
 }
 
 enum Phase {
@@ -218,6 +220,7 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
             phase: Phase::New,
             credit: T::CREDIT,
             unread_max: 64,
+            cancelled: false,
         }
     }
 
@@ -245,11 +248,18 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
         next::Next::of(self)
     }
 
-    /// Asks the kernel to end the operation. What it has brought, and its end, still come.
+    /// Ends the operation. What it has brought, and its end, still come; it is not armed anew.
     pub fn cancel(&mut self) {
-        if matches!(self.phase, Phase::Started) {
-            let mut state = self.node.state();
-            self.tell_cancelled(&mut state);
+        self.cancelled = true;
+        match std::mem::replace(&mut self.phase, Phase::New) {
+            Phase::New => {}
+            Phase::Waiting(ticket) => self.shared.gate.leave(&ticket),
+            Phase::Started => {
+                self.phase = Phase::Started;
+                let mut state = self.node.state();
+                self.tell_cancelled(&mut state);
+            }
+            Phase::Over => self.phase = Phase::Over,
         }
     }
 
@@ -278,6 +288,10 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
         loop {
             match self.phase {
                 Phase::Over => return Poll::Ready(None),
+                Phase::New if self.cancelled => {
+                    self.phase = Phase::Over;
+                    return Poll::Ready(Some(self.item(Completion::cancelled())));
+                }
                 Phase::New | Phase::Waiting(_) => return self.enter(context),
                 Phase::Started => {}
             }
@@ -288,7 +302,8 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
                 let is_last = state.progress == Progress::Over && state.unread.is_empty();
                 drop(state);
                 if is_last {
-                    let goes_on = self.with_operation(|operation| operation.goes_on(&completion));
+                    let goes_on = !self.cancelled
+                        && self.with_operation(|operation| operation.goes_on(&completion));
                     self.phase = if goes_on { Phase::New } else { Phase::Over };
                 }
                 return Poll::Ready(Some(self.item(completion)));

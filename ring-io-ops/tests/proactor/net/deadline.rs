@@ -144,6 +144,31 @@ fn a_receive_that_is_starved_keeps_its_deadline_and_goes_on() {
     });
 }
 
+#[test]
+fn a_stream_that_waits_for_its_turn_ends_when_it_is_asked_to() {
+    if proactor_for(sys::IORING_OP_SOCKET).is_none() {
+        return;
+    }
+    let proactor = Runner::builder().in_flight(4).build().expect("a proactor");
+    run(&proactor, async |proactor| {
+        let (here, there) = proactor.unix_pair().expect("a pair");
+        let mut recv = there.recv(vec![0; 4]);
+        start(&mut recv).await;
+        let (reader, _writer) = std::io::pipe().expect("a pipe");
+        // It needs all four.
+        let mut watch = proactor.ready_multi(reader, PollEvents::IN);
+        watch.next().timeout(SOON).await.expect_err("it waits");
+        watch.cancel();
+        let end = watch.next().await.expect("an end");
+        let error = end.expect_err("it was ended");
+        assert_eq!(error.errno().raw(), libc::ECANCELED);
+        assert!(watch.next().await.is_none());
+        // It has given up its place.
+        here.send(vec![1]).timeout(LATER).await.expect("a send");
+        assert_eq!(recv.await.expect("a receive").0, 1);
+    });
+}
+
 /// Waits for a file twice, and ends the watch: by whichever proactor.
 async fn watch<H>(handle: &H, mut writer: std::io::PipeWriter, reader: std::io::PipeReader)
 where

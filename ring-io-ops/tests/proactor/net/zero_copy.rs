@@ -2,6 +2,7 @@ use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
 use ring_io_ops::proactor::net::{Control, Message};
 use ring_io_ops::proactor::{IoBuf, OpError, Sockets as _};
@@ -103,6 +104,24 @@ fn a_send_that_fails_gives_its_buffer_back() {
         assert_eq!(
             (failed.errno().raw(), failed.value),
             (libc::EPIPE, vec![5; 100])
+        );
+    });
+}
+
+#[test]
+fn a_send_whose_deadline_passes_gives_its_buffer_back() {
+    with_zero_copy(async |proactor| {
+        let (here, _there) = pair(proactor).await;
+        // Until nothing fits any more: nobody receives.
+        let failed = loop {
+            let sending = here.send_zc(vec![5; 1 << 20]);
+            if let Err(failed) = sending.timeout(Duration::from_millis(50)).await {
+                break failed;
+            }
+        };
+        assert_eq!(
+            (failed.error, failed.value.len()),
+            (OpError::TimedOut, 1 << 20)
         );
     });
 }
