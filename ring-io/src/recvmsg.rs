@@ -114,9 +114,7 @@ impl<'b> RecvMsgOut<'b> {
         "CMSG_DATA"
     ))]
     pub fn control_messages(&self) -> ControlMessages<'b> {
-        ControlMessages {
-            rest: self.control(),
-        }
+        ControlMessages::new(self.control())
     }
 
     /// Whether control messages were cut or left out for want of room (`MSG_CTRUNC`).
@@ -213,13 +211,35 @@ pub struct ControlMessage<'b> {
     pub data: &'b [u8],
 }
 
-/// The control messages of one message; made by [`RecvMsgOut::control_messages`].
+/// The control messages of one message; made by [`RecvMsgOut::control_messages`], and by [`new`](Self::new) of those that
+/// `recvmsg(2)` has written.
 ///
 /// It ends before the first one that is not whole.
 #[derive(Clone)]
 #[must_use = "an iterator does nothing until it is asked"]
 pub struct ControlMessages<'b> {
     rest: &'b [u8],
+}
+
+impl<'b> ControlMessages<'b> {
+    /// Those that lie in `control`: the first `msg_controllen` bytes of what `msg_control` of a `struct msghdr` points at.
+    /// The bytes need not be aligned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io::ControlMessages;
+    ///
+    /// // As `IP_TTL` comes on a machine of 64 bits: 20 bytes with the header, 0 for IP, 2 for the kind, a hop limit of 64.
+    /// let words = [20_u64, 2 << 32, 64].map(u64::to_le_bytes);
+    /// # if cfg!(all(target_endian = "little", target_pointer_width = "64")) {
+    /// let message = ControlMessages::new(words.as_flattened()).next().unwrap();
+    /// assert_eq!((message.level, message.kind, message.data), (0, 2, [64, 0, 0, 0].as_slice()));
+    /// # }
+    /// ```
+    pub const fn new(control: &'b [u8]) -> Self {
+        Self { rest: control }
+    }
 }
 
 impl<'b> Iterator for ControlMessages<'b> {

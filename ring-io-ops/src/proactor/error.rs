@@ -131,6 +131,53 @@ impl<T> From<Failed<T>> for io::Error {
     }
 }
 
+/// The deadline passed before the next item of a stream came. Nothing was taken from the stream, which goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the deadline passed before the next item came; the stream goes on")]
+pub struct Elapsed(pub(super) ());
+
+impl From<Elapsed> for OpError {
+    fn from(_: Elapsed) -> Self {
+        Self::TimedOut
+    }
+}
+
+impl From<Elapsed> for io::Error {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::new(io::ErrorKind::TimedOut, elapsed)
+    }
+}
+
+/// What the kernel had not let go of when the time of a proactor's shutdown was over.
+///
+/// What those operations own is leaked, because the kernel may still use it. Where one of them would have made a file or a
+/// socket, which has a handle of the proactor's, the ring is kept with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{completions} completion(s) had not come when the time for the shutdown was over; what their operations own is leaked"
+)]
+#[non_exhaustive]
+pub struct Leftover {
+    /// How many completions had not come; at least 1.
+    pub completions: u32,
+}
+
+impl Leftover {
+    /// An error if there are some.
+    pub(super) const fn check(completions: u32) -> Result<(), Self> {
+        match completions {
+            0 => Ok(()),
+            _ => Err(Self { completions }),
+        }
+    }
+}
+
+impl From<Leftover> for io::Error {
+    fn from(leftover: Leftover) -> Self {
+        Self::new(io::ErrorKind::TimedOut, leftover)
+    }
+}
+
 /// Why a proactor could not be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

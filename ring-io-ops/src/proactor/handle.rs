@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use futures_core::Stream;
-
+use super::links::{LinkOp, Links};
+use super::next::OpStream;
 use super::owned::{MultishotOperation, OwnedOperation};
 
 /// What the traits below promise is relied on: files and sockets close their descriptors by [`Handle::close`], and an
@@ -55,12 +55,24 @@ pub trait Handle: sealed::Handle + Clone + fmt::Debug + 'static {
 
     /// Closes a descriptor behind every operation on it that was started: nothing acts on whatever gets its number next.
     fn close(&self, fd: OwnedFd);
+
+    /// Begins a chain with an operation of this proactor's; see [`Links`].
+    ///
+    /// # Panics
+    ///
+    /// When the operation was polled already, or is another proactor's.
+    fn chain<'h, O>(&'h self, first: O) -> Links<'h, Self, (O::Operation,)>
+    where
+        O: LinkOp<'h, Self>,
+    {
+        Links::new(self, first)
+    }
 }
 
 /// A proactor that can run an operation of type `T`. Sealed, as [`Handle`] is.
 pub trait Start<T: OwnedOperation>: sealed::Start<T> + Handle {
     /// The operation as a future.
-    type Op<'h>: OpFuture<Output = T::Output>
+    type Op<'h>: OpFuture<Output = T::Output> + LinkOp<'h, Self, Operation = T>
     where
         Self: 'h;
 
@@ -71,7 +83,7 @@ pub trait Start<T: OwnedOperation>: sealed::Start<T> + Handle {
 /// A proactor that can run a multishot operation of type `T`. Sealed, as [`Handle`] is.
 pub trait StartMultishot<T: MultishotOperation>: sealed::StartMultishot<T> + Handle {
     /// What the operation brings, as a stream.
-    type Multishot<'h>: Stream<Item = T::Item> + Unpin
+    type Multishot<'h>: OpStream<Item = T::Item, Sleep = Self::Sleep>
     where
         Self: 'h;
 

@@ -8,12 +8,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::op::Owned;
-use super::{Inner, Op, Sleep};
+use super::{Inner, LocalHandle, Op, Sleep};
 use crate::proactor::chain::{AppendLink, ChainLinks, LinkDeadline, TakeLinks, linked};
 use crate::proactor::engine::{Abandoned, Key, Orphan, Progress, Started};
 use crate::proactor::error::OpError;
 use crate::proactor::executor::waker;
 use crate::proactor::handle::{OpFuture, Timeout};
+use crate::proactor::links::{LinkOp, StartChain};
 use crate::proactor::owned::{Completion, OwnedOperation};
 use crate::proactor::panics::Panics;
 
@@ -414,6 +415,27 @@ impl<L: ChainLinks> Future for Chain<'_, L> {
             }
             Stage::Over => panic!("a chain was polled after it was ready"),
         }
+    }
+}
+
+impl<'p, T: OwnedOperation> LinkOp<'p, LocalHandle> for Op<'p, T> {
+    type Operation = T;
+
+    fn into_operation(self, handle: &'p LocalHandle) -> T {
+        let (inner, operation) = self.into_parts();
+        assert!(
+            std::ptr::eq(&raw const **handle.inner(), inner),
+            "a chain has links of one proactor"
+        );
+        operation
+    }
+}
+
+impl<L: ChainLinks> StartChain<L> for LocalHandle {
+    type Chain<'h> = Chain<'h, L>;
+
+    fn start_chain(&self, links: L, always: u32) -> Chain<'_, L> {
+        Chain::of(self.inner(), links, always)
     }
 }
 

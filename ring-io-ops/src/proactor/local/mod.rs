@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use ring_io::{BufferPool, OneThread, RegisterError};
 
 use super::engine::{Aftermath, Counters, Engine, Key, Orphan, OrphanId};
-use super::error::BuildError;
+use super::error::{BuildError, Leftover};
 use super::executor::{Executor, JoinHandle, Pause, Tasks};
 use super::handle::{Handle, Start, StartMultishot, moment_after};
 use super::owned::{Completion, MultishotOperation, OwnedOperation};
@@ -30,17 +30,6 @@ pub use chain::Chain;
 pub use multishot::Multishot;
 pub use op::Op;
 pub use sleep::Sleep;
-
-/// What was left when a proactor was shut down.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-#[must_use = "operations that could not be drained keep their buffers for ever"]
-pub struct Leftover {
-    /// How many completions had not come by the deadline. What the operations own that they belong to is leaked, because
-    /// the kernel may still use it. Where one of them would have made a file or a socket, which has a handle of the
-    /// proactor's, the ring is kept with it.
-    pub completions: u32,
-}
 
 /// A proactor for one thread, with an executor of its own.
 ///
@@ -204,7 +193,7 @@ impl Inner {
     }
 
     /// Cancels everything and waits for the kernel to let go, for `grace` at most.
-    fn drain(&self, grace: Duration) -> Leftover {
+    fn drain(&self, grace: Duration) -> Result<(), Leftover> {
         let deadline = moment_after(grace);
         // Without grace, too, the kernel gets what was pushed: closes are among it.
         let mut result = self.with(|engine, tasks| {
@@ -220,12 +209,10 @@ impl Inner {
             result = self.with(|engine, tasks| engine.wait(tasks, Some(limit)));
             self.settle();
         }
-        Leftover {
-            completions: self.with(|engine, _| {
-                engine.stop();
-                engine.outstanding()
-            }),
-        }
+        Leftover::check(self.with(|engine, _| {
+            engine.stop();
+            engine.outstanding()
+        }))
     }
 }
 
@@ -343,29 +330,32 @@ impl LocalProactor {
     /// Cancels what is in flight, drops what was spawned, and waits until the kernel has let go of everything, for
     /// `grace` at most.
     ///
-    /// What is left then is leaked, not freed, because the kernel may still write to it; see [`Leftover`].
-    pub fn shutdown(self, grace: Duration) -> Leftover {
+    /// # Errors
+    ///
+    /// [`Leftover`]: the kernel has not let go of everything. What is left is leaked, not freed, because the kernel may
+    /// still write to it.
+    pub fn shutdown(self, grace: Duration) -> Result<(), Leftover> {
         self.stop(grace)
     }
 
-    fn stop(&self, grace: Duration) -> Leftover {
+    fn stop(&self, grace: Duration) -> Result<(), Leftover> {
         let inner = &*self.handle.inner;
         if std::process::id() != self.process {
             // The ring's memory stayed with the parent, and everything else here is about what is in there.
             std::mem::forget(Rc::clone(&self.handle.inner));
-            return Leftover::default();
+            return Ok(());
         }
         if inner.with(|engine, _| engine.is_closed()) {
-            return Leftover::default();
+            return Ok(());
         }
         inner.with(Engine::close);
         let mut panics = Panics::default();
         panics.catch(|| inner.settle());
         panics.catch(|| inner.executor.close());
         panics.catch(|| inner.settle());
-        let leftover = inner.drain(grace);
+        let drained = inner.drain(grace);
         panics.resume();
-        leftover
+        drained
     }
 }
 

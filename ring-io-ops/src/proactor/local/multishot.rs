@@ -1,16 +1,17 @@
 //! One operation with many completions as a stream.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use futures_core::Stream;
 
-use super::{Inner, Unpushed};
+use super::{Inner, Sleep, Unpushed};
 use crate::proactor::engine::{Abandoned, Key, Kind, Orphan, Started, StreamProgress};
 use crate::proactor::executor::waker;
+use crate::proactor::next::{Next, OpStream};
 use crate::proactor::owned::{Completion, MultishotOperation};
 
 /// An operation with many completions, as a stream of what they bring.
@@ -86,9 +87,14 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
         self
     }
 
-    /// The next item; `None` when there will be no more.
-    pub async fn next(&mut self) -> Option<T::Item> {
-        poll_fn(|context| self.poll_item(context)).await
+    /// The next item; `None` when there will be no more. [`Next::timeout`] bounds the wait for it.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "streams everywhere name it so"
+    )]
+    #[inline(always)]
+    pub fn next(&mut self) -> Next<'_, Self> {
+        Next::of(self)
     }
 
     /// Ends the operation. What it has brought, and its end, still come; it is not armed anew.
@@ -242,6 +248,18 @@ impl<T: MultishotOperation> Stream for Multishot<'_, T> {
     #[inline]
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T::Item>> {
         self.get_mut().poll_item(context)
+    }
+}
+
+impl<T: MultishotOperation> OpStream for Multishot<'_, T> {
+    type Sleep = Sleep;
+
+    fn cancel(&mut self) {
+        Multishot::cancel(self);
+    }
+
+    fn sleep_until(&self, at: Instant) -> Sleep {
+        Sleep::new(self.inner.handle(), at)
     }
 }
 

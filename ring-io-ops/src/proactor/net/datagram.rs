@@ -11,8 +11,9 @@ use std::path::Path;
 
 use super::address::UnixAddress;
 use super::family::{Family, Inet, Unix};
-use super::message::{One, RecvMessage, SendMessage, Sender};
+use super::message::{RecvMessage, SendMessage, Sender};
 use super::option::{GetOption, OptionValue, SetOption, SocketOption};
+use super::pieces::One;
 use super::pool::Provide;
 use super::recv_from_multi::RecvFromMany;
 use super::recv_multi::Receiving;

@@ -1,7 +1,6 @@
 //! Sockets that take connections.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -10,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use futures_core::Stream;
 
@@ -21,6 +21,7 @@ use super::stream::StreamSocket;
 use crate::proactor::descriptor::{CloseFd, Descriptor};
 use crate::proactor::error::OpError;
 use crate::proactor::handle::{Handle, Start, StartMultishot};
+use crate::proactor::next::{Next, OpStream};
 
 /// A TCP socket that takes connections.
 pub type TcpListener<H> = Listener<H, Inet>;
@@ -212,9 +213,18 @@ where
     H: StartMultishot<AcceptMany<H, F>>,
     F: Family,
 {
-    /// The next connection; `None` behind an error that does not pass.
-    pub async fn next(&mut self) -> Option<Result<StreamSocket<H, F>, OpError>> {
-        poll_fn(|context| Pin::new(&mut self.stream).poll_next(context)).await
+    /// The next connection; `None` behind an error that does not pass. [`Next::timeout`] bounds the wait for it.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "streams everywhere name it so"
+    )]
+    pub fn next(&mut self) -> Next<'_, Self> {
+        Next::of(self)
+    }
+
+    /// Takes no more. Connections that were taken before still come, and the end.
+    pub fn cancel(&mut self) {
+        self.stream.cancel();
     }
 }
 
@@ -227,6 +237,22 @@ where
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Pin::new(&mut self.get_mut().stream).poll_next(context)
+    }
+}
+
+impl<H, F> OpStream for Incoming<'_, H, F>
+where
+    H: StartMultishot<AcceptMany<H, F>>,
+    F: Family,
+{
+    type Sleep = H::Sleep;
+
+    fn cancel(&mut self) {
+        Incoming::cancel(self);
+    }
+
+    fn sleep_until(&self, at: Instant) -> H::Sleep {
+        self.stream.sleep_until(at)
     }
 }
 

@@ -1,236 +1,125 @@
-//! Messages: with an address, in several pieces, or with descriptors.
+//! Messages: with an address, in several pieces, or with control messages.
 
-use std::fmt;
 use std::marker::PhantomData;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{OwnedFd, RawFd};
 
 use ring_io::{Errno, Sqe};
 
 use super::address::{Address, Name};
+use super::arrived::{Arrived, read_control};
+use super::control::Control;
+use super::datagram::DatagramSocket;
+use super::envelope::Envelope;
+use super::family::Family;
+use super::pieces::{One, Pieces, PiecesMut};
+use super::stream::StreamSocket;
 use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::error::{Failed, OpError};
+use crate::proactor::handle::{Handle, Start};
 use crate::proactor::owned::{Completion, OwnedOperation};
 use crate::{MsgFlags, Operation, RecvMsg, SendMsg, Target};
 
 /// How many descriptors one message can carry: the kernel's own limit.
 const DESCRIPTORS_MAX: usize = 253;
 
-/// What an entry for a message points at, beside the bytes.
-struct Envelope {
-    header: libc::msghdr,
-    name: Name,
-    pieces: Vec<libc::iovec>,
-    /// Control data, aligned as its headers want it.
-    control: Vec<u64>,
-}
-
-impl Envelope {
-    fn new(name: Name) -> Box<Self> {
-        Box::new(Self {
-            // SAFETY: numbers and addresses, for which zero is a value.
-            header: unsafe { std::mem::zeroed() },
-            name,
-            pieces: Vec::new(),
-            control: Vec::new(),
-        })
-    }
-
-    /// Room for so many bytes of data in one control message.
-    fn control_room(&mut self, data: usize) {
-        // SAFETY: the macro is a computation.
-        let bytes = unsafe { libc::CMSG_SPACE(data as u32) } as usize;
-        self.control = vec![0; bytes.div_ceil(size_of::<u64>())];
-        self.header.msg_controllen = bytes;
-    }
-
-    /// Points the header at the parts, which lie where they will stay.
-    fn seal(&mut self, with_name: bool) {
-        let header = &mut self.header;
-        if with_name {
-            header.msg_name = (&raw mut self.name.storage).cast();
-            header.msg_namelen = self.name.len;
-        }
-        header.msg_iov = self.pieces.as_mut_ptr();
-        header.msg_iovlen = self.pieces.len();
-        if !self.control.is_empty() {
-            header.msg_control = self.control.as_mut_ptr().cast();
-        }
-    }
-
-    #[expect(
-        clippy::cast_ptr_alignment,
-        reason = "they are written one by one, aligned or not"
-    )]
-    fn put_descriptors(&mut self, fds: &[OwnedFd]) {
-        if fds.is_empty() {
-            return;
-        }
-        let bytes = size_of_val(fds);
-        self.control_room(bytes);
-        self.header.msg_control = self.control.as_mut_ptr().cast();
-        // SAFETY: the room is for one message with so many bytes.
-        unsafe {
-            let message = libc::CMSG_FIRSTHDR(&raw const self.header);
-            (*message).cmsg_level = libc::SOL_SOCKET;
-            (*message).cmsg_type = libc::SCM_RIGHTS;
-            (*message).cmsg_len = libc::CMSG_LEN(bytes as u32) as usize;
-            let data = libc::CMSG_DATA(message).cast::<RawFd>();
-            for (index, fd) in fds.iter().enumerate() {
-                data.add(index).write_unaligned(fd.as_raw_fd());
-            }
-        }
-    }
-
-    /// The descriptors that came.
-    ///
-    /// # Safety
-    ///
-    /// The kernel has filled the header, and this is the only time that it is asked.
-    #[expect(
-        clippy::cast_ptr_alignment,
-        reason = "they are read one by one, aligned or not"
-    )]
-    unsafe fn take_descriptors(&self) -> Vec<OwnedFd> {
-        let mut fds = Vec::new();
-        // SAFETY: the kernel wrote whole messages into the room, and says how far they go. What they name is this
-        // process's since then, and nobody else knows.
-        unsafe {
-            let mut message = libc::CMSG_FIRSTHDR(&raw const self.header);
-            while !message.is_null() {
-                if (*message).cmsg_level == libc::SOL_SOCKET
-                    && (*message).cmsg_type == libc::SCM_RIGHTS
-                {
-                    let bytes = (*message).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
-                    let data = libc::CMSG_DATA(message).cast::<RawFd>();
-                    for index in 0..bytes / size_of::<RawFd>() {
-                        fds.push(OwnedFd::from_raw_fd(data.add(index).read_unaligned()));
-                    }
-                }
-                message = libc::CMSG_NXTHDR(&raw const self.header, message);
-            }
-        }
-        fds
-    }
-}
-
-impl fmt::Debug for Envelope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Envelope")
-            .field("name", &self.name)
-            .field("pieces", &self.pieces.len())
-            .finish_non_exhaustive()
-    }
-}
-
-// SAFETY: the addresses in it point at what it owns, and at the buffers beside it, which the kernel alone uses.
-unsafe impl Send for Envelope {}
-// SAFETY: nothing is reached through a shared reference.
-unsafe impl Sync for Envelope {}
-
-/// The bytes of a message: one buffer, or a vector of them.
-pub trait Pieces: sealed::Sealed + 'static {
-    /// What the caller gave, and gets back.
-    type Given;
-
-    #[doc(hidden)]
-    fn give_back(self) -> Self::Given;
-
-    /// Where they lie, for sending.
-    #[doc(hidden)]
-    fn to_iovecs(&self, iovecs: &mut Vec<libc::iovec>);
-}
-
-/// The room for a message: one buffer, or a vector of them.
-pub trait PiecesMut: Pieces {
-    /// Where they can be written.
-    #[doc(hidden)]
-    fn to_iovecs_mut(&mut self, iovecs: &mut Vec<libc::iovec>);
-
-    /// The kernel has written `n` bytes, from the start of the first on.
-    ///
-    /// # Safety
-    ///
-    /// It has, and there was room for them.
-    #[doc(hidden)]
-    unsafe fn set_init(&mut self, n: usize);
-}
-
-/// One buffer as the bytes of a message.
+/// A message to be sent: bytes in one buffer or several, and if wanted an address and control messages.
+///
+/// [`DatagramSocket::send_message`] and [`StreamSocket::send_message`] send it, and
+/// [`send_message_zc`](StreamSocket::send_message_zc) does without a copy. See [`Control`] for an example.
 #[derive(Debug)]
-pub struct One<B>(pub(super) B);
-
-mod sealed {
-    pub trait Sealed {}
-    impl<B> Sealed for super::One<B> {}
-    impl<B> Sealed for Vec<B> {}
+#[must_use = "it does nothing until it is sent"]
+pub struct Message<P, F: Family> {
+    pub(super) pieces: P,
+    pub(super) to: Option<F::Address>,
+    pub(super) control: Control,
 }
 
-fn iovec(start: *const u8, len: usize) -> libc::iovec {
-    libc::iovec {
-        iov_base: start.cast_mut().cast(),
-        iov_len: len,
-    }
-}
-
-impl<B: IoBuf> Pieces for One<B> {
-    type Given = B;
-
-    fn give_back(self) -> B {
-        self.0
-    }
-
-    fn to_iovecs(&self, iovecs: &mut Vec<libc::iovec>) {
-        iovecs.push(iovec(self.0.bytes_ptr(), self.0.bytes_init()));
+impl<B: IoBuf, F: Family> Message<One<B>, F> {
+    /// A message whose bytes lie in one buffer.
+    pub const fn new(buffer: B) -> Self {
+        Self {
+            pieces: One(buffer),
+            to: None,
+            control: Control::new(),
+        }
     }
 }
 
-impl<B: IoBufMut> PiecesMut for One<B> {
-    fn to_iovecs_mut(&mut self, iovecs: &mut Vec<libc::iovec>) {
-        let capacity = self.0.bytes_capacity();
-        iovecs.push(iovec(self.0.bytes_mut_ptr(), capacity));
-    }
-
-    unsafe fn set_init(&mut self, n: usize) {
-        // SAFETY: the caller vouches for the same.
-        unsafe { self.0.set_bytes_init(n) };
+impl<B: IoBuf, F: Family> Message<Vec<B>, F> {
+    /// A message whose bytes lie in several buffers, one after the other.
+    pub const fn vectored(buffers: Vec<B>) -> Self {
+        Self {
+            pieces: buffers,
+            to: None,
+            control: Control::new(),
+        }
     }
 }
 
-impl<B: IoBuf> Pieces for Vec<B> {
-    type Given = Self;
-
-    fn give_back(self) -> Self {
+impl<P: Pieces, F: Family> Message<P, F> {
+    /// Who gets it. Without one it is the peer that the socket is connected with.
+    pub fn to(mut self, address: F::Address) -> Self {
+        self.to = Some(address);
         self
     }
 
-    fn to_iovecs(&self, iovecs: &mut Vec<libc::iovec>) {
-        iovecs.extend(
-            self.iter()
-                .map(|buffer| iovec(buffer.bytes_ptr(), buffer.bytes_init())),
-        );
+    /// What goes with it, in place of what was given before.
+    pub fn control(mut self, control: Control) -> Self {
+        self.control = control;
+        self
     }
 }
 
-impl<B: IoBufMut> PiecesMut for Vec<B> {
-    fn to_iovecs_mut(&mut self, iovecs: &mut Vec<libc::iovec>) {
-        iovecs.extend(self.iter_mut().map(|buffer| {
-            let capacity = buffer.bytes_capacity();
-            iovec(buffer.bytes_mut_ptr(), capacity)
-        }));
-    }
+/// A message, and everything that an entry for sending it points at.
+#[derive(Debug)]
+pub(super) struct Letter<P> {
+    pieces: P,
+    /// Its descriptors stay open until they are sent.
+    control: Control,
+    envelope: Box<Envelope>,
+    has_name: bool,
+}
 
-    unsafe fn set_init(&mut self, mut n: usize) {
-        for buffer in self {
-            let part = n.min(buffer.bytes_capacity());
-            // SAFETY: the kernel fills one after the other, and the caller vouches for the sum.
-            unsafe { buffer.set_bytes_init(part) };
-            n -= part;
+impl<P: Pieces> Letter<P> {
+    fn new(pieces: P) -> Self {
+        Self {
+            pieces,
+            control: Control::new(),
+            envelope: Envelope::new(Name::room()),
+            has_name: false,
         }
     }
+
+    pub(super) fn of<F: Family>(message: Message<P, F>) -> Self {
+        let mut letter = Self::new(message.pieces);
+        if let Some(address) = message.to {
+            letter.address(&address);
+        }
+        letter.control = message.control;
+        letter
+    }
+
+    fn address(&mut self, address: &impl Address) {
+        self.envelope.name = address.to_name();
+        self.has_name = true;
+    }
+
+    /// Its header, which says where everything lies, and stays where it is with all that it points at.
+    pub(super) fn header(&mut self) -> *const libc::msghdr {
+        let envelope = &mut *self.envelope;
+        envelope.pieces.clear();
+        self.pieces.to_iovecs(&mut envelope.pieces);
+        self.control.encode(&mut envelope.control);
+        envelope.seal(self.has_name);
+        &raw const envelope.header
+    }
+
+    pub(super) fn give_back(self) -> P::Given {
+        self.pieces.give_back()
+    }
 }
 
-/// Sends a message. [`DatagramSocket::send_to`](super::DatagramSocket::send_to),
-/// [`StreamSocket::send_vectored`](super::StreamSocket::send_vectored) and the like make one.
+/// Sends a message. [`DatagramSocket::send_to`], [`StreamSocket::send_vectored`] and the like make one.
 ///
 /// `IORING_OP_SENDMSG`, Linux 5.3. See `sendmsg(2)`.
 ///
@@ -240,58 +129,51 @@ impl<B: IoBufMut> PiecesMut for Vec<B> {
 #[derive(Debug)]
 pub struct SendMessage<P> {
     target: Target,
-    pieces: P,
-    /// Kept open until they are sent.
-    fds: Vec<OwnedFd>,
-    envelope: Box<Envelope>,
-    has_name: bool,
+    letter: Letter<P>,
 }
 
 impl<P: Pieces> SendMessage<P> {
     pub(super) fn new(target: Target, pieces: P) -> Self {
         Self {
             target,
-            pieces,
-            fds: Vec::new(),
-            envelope: Envelope::new(Name::room()),
-            has_name: false,
+            letter: Letter::new(pieces),
+        }
+    }
+
+    fn of<F: Family>(target: Target, message: Message<P, F>) -> Self {
+        Self {
+            target,
+            letter: Letter::of(message),
         }
     }
 
     pub(super) fn to(mut self, address: &impl Address) -> Self {
-        self.envelope.name = address.to_name();
-        self.has_name = true;
+        self.letter.address(address);
         self
     }
 
     pub(super) fn with_descriptors(mut self, fds: Vec<OwnedFd>) -> Self {
-        self.fds = fds;
+        self.letter.control = Control::new().descriptors(fds);
         self
     }
 }
 
-// SAFETY: the entry lends the envelope, which lies in a box, what that owns on the heap, and the buffers' bytes.
+// SAFETY: the entry lends the letter's envelope, which lies in a box, what that owns on the heap, and the buffers' bytes.
+// The descriptors that it names belong to the letter.
 unsafe impl<P: Pieces> OwnedOperation for SendMessage<P> {
     type Output = Result<(usize, P::Given), Failed<P::Given>>;
 
     fn entry(&mut self) -> Sqe {
-        let envelope = &mut *self.envelope;
-        envelope.pieces.clear();
-        self.pieces.to_iovecs(&mut envelope.pieces);
-        envelope.put_descriptors(&self.fds);
-        envelope.seal(self.has_name);
-        SendMsg::new(self.target, &raw const envelope.header)
+        SendMsg::new(self.target, self.letter.header())
             .flags(MsgFlags::NOSIGNAL)
             .to_sqe()
     }
 
     unsafe fn finish(self, completion: Completion) -> Self::Output {
+        let value = self.letter.give_back();
         match completion.result {
-            Ok(n) => Ok((n as usize, self.pieces.give_back())),
-            Err(error) => Err(Failed {
-                error,
-                value: self.pieces.give_back(),
-            }),
+            Ok(n) => Ok((n as usize, value)),
+            Err(error) => Err(Failed { error, value }),
         }
     }
 }
@@ -301,9 +183,10 @@ pub trait Extra: Sized + 'static {
     /// Room for the sender's address is lent.
     #[doc(hidden)]
     const HAS_NAME: bool;
-    /// Descriptors that may come.
+
+    /// Bytes of room for control messages, unless the caller says otherwise.
     #[doc(hidden)]
-    const HAS_DESCRIPTORS: bool;
+    const CONTROL_ROOM: usize = 0;
 
     /// What a receive comes to that was given `G`.
     type Output<G>;
@@ -324,7 +207,6 @@ pub struct Filled<'e>(&'e Envelope);
 
 impl Extra for () {
     const HAS_NAME: bool = false;
-    const HAS_DESCRIPTORS: bool = false;
 
     type Output<G> = (usize, G);
 
@@ -343,7 +225,6 @@ pub struct Sender<A>(pub(super) A);
 
 impl<A: Address> Extra for Sender<A> {
     const HAS_NAME: bool = true;
-    const HAS_DESCRIPTORS: bool = false;
 
     type Output<G> = (usize, G, A);
 
@@ -352,16 +233,31 @@ impl<A: Address> Extra for Sender<A> {
     }
 
     unsafe fn of(Filled(envelope): Filled<'_>) -> Option<Self> {
-        let mut name = envelope.name;
-        name.len = envelope.header.msg_namelen;
-        A::from_name(&name).map(Sender)
+        A::from_name(&envelope.sender()).map(Sender)
     }
 }
 
 /// Descriptors.
 impl Extra for Vec<OwnedFd> {
     const HAS_NAME: bool = false;
-    const HAS_DESCRIPTORS: bool = true;
+    // One header, and each number.
+    const CONTROL_ROOM: usize = 16 + DESCRIPTORS_MAX * size_of::<RawFd>();
+
+    type Output<G> = (usize, G, Self);
+
+    fn join<G>(self, n: usize, given: G) -> (usize, G, Self) {
+        (n, given, self)
+    }
+
+    unsafe fn of(filled: Filled<'_>) -> Option<Self> {
+        // SAFETY: the caller vouches for the same.
+        let mut arrived: Arrived<()> = unsafe { arrived(filled, None) };
+        Some(arrived.take_descriptors())
+    }
+}
+
+impl<A: Address> Extra for Arrived<A> {
+    const HAS_NAME: bool = true;
 
     type Output<G> = (usize, G, Self);
 
@@ -370,13 +266,27 @@ impl Extra for Vec<OwnedFd> {
     }
 
     unsafe fn of(Filled(envelope): Filled<'_>) -> Option<Self> {
+        let from = A::from_name(&envelope.sender());
         // SAFETY: the caller vouches for the same.
-        Some(unsafe { envelope.take_descriptors() })
+        Some(unsafe { arrived(Filled(envelope), from) })
     }
 }
 
-/// Receives a message. [`DatagramSocket::recv_from`](super::DatagramSocket::recv_from),
-/// [`StreamSocket::recv_vectored`](super::StreamSocket::recv_vectored) and the like make one.
+/// # Safety
+///
+/// As for [`Extra::of`].
+unsafe fn arrived<A>(Filled(envelope): Filled<'_>, from: Option<A>) -> Arrived<A> {
+    let flags = envelope.header.msg_flags;
+    Arrived {
+        from,
+        // SAFETY: the kernel has made the descriptors for this message, and the caller vouches for the one time.
+        control: unsafe { read_control(envelope.written_control()) },
+        is_truncated: flags & libc::MSG_TRUNC != 0,
+        is_control_truncated: flags & libc::MSG_CTRUNC != 0,
+    }
+}
+
+/// Receives a message. [`DatagramSocket::recv_from`], [`StreamSocket::recv_vectored`] and the like make one.
 ///
 /// `IORING_OP_RECVMSG`, Linux 5.3. See `recvmsg(2)`.
 ///
@@ -393,16 +303,19 @@ pub struct RecvMessage<P, E> {
 
 impl<P: PiecesMut, E: Extra> RecvMessage<P, E> {
     pub(super) fn new(target: Target, pieces: P) -> Self {
-        let mut envelope = Envelope::new(Name::room());
-        if E::HAS_DESCRIPTORS {
-            envelope.control_room(DESCRIPTORS_MAX * size_of::<RawFd>());
-        }
         Self {
             target,
             pieces,
-            envelope,
+            envelope: Envelope::new(Name::room()),
             extra: PhantomData,
         }
+        .with_control_room(E::CONTROL_ROOM)
+    }
+
+    /// Whole words, so that the kernel always has room for a number where it has room for a header.
+    fn with_control_room(mut self, bytes: usize) -> Self {
+        self.envelope.control = vec![0; bytes.next_multiple_of(size_of::<u64>())];
+        self
     }
 }
 
@@ -440,3 +353,53 @@ unsafe impl<P: PiecesMut, E: Extra> OwnedOperation for RecvMessage<P, E> {
         })
     }
 }
+
+/// Implements what sockets of both kinds do with whole messages.
+macro_rules! messages {
+    ($socket:ident) => {
+        impl<H: Handle, F: Family> $socket<H, F> {
+            /// Sends a message with what goes with it.
+            ///
+            /// The output is how many bytes were sent, and the buffer, or the buffers, which come back with an error, too.
+            pub fn send_message<P>(&self, message: Message<P, F>) -> H::Op<'_>
+            where
+                P: Pieces,
+                H: Start<SendMessage<P>>,
+            {
+                self.handle()
+                    .start(SendMessage::of(Target::of(self), message))
+            }
+
+            /// Receives a message with what comes with it.
+            ///
+            /// The output is how many bytes were received, the buffer, and what came with them: [`Arrived`].
+            /// `control_room` is how many bytes control messages may take: 16 each, and its data, rounded up to whole
+            /// words. 256 bytes are plenty for those that options ask for; descriptors take 4 bytes each.
+            pub fn recv_message<B>(&self, buffer: B, control_room: usize) -> H::Op<'_>
+            where
+                B: IoBufMut,
+                H: Start<RecvMessage<One<B>, Arrived<F::Address>>>,
+            {
+                let message = RecvMessage::new(Target::of(self), One(buffer));
+                self.handle().start(message.with_control_room(control_room))
+            }
+
+            /// The same into several buffers, one after the other.
+            pub fn recv_message_vectored<B>(
+                &self,
+                buffers: Vec<B>,
+                control_room: usize,
+            ) -> H::Op<'_>
+            where
+                B: IoBufMut,
+                H: Start<RecvMessage<Vec<B>, Arrived<F::Address>>>,
+            {
+                let message = RecvMessage::new(Target::of(self), buffers);
+                self.handle().start(message.with_control_room(control_room))
+            }
+        }
+    };
+}
+
+messages!(StreamSocket);
+messages!(DatagramSocket);

@@ -5,6 +5,7 @@
 //! - `open`, `accept`, `transfer`, `message`, `recv_multi`,
 //!   `recv_from_multi`, `send_all`, `zero_copy`, `option`: what the kernel is asked, each
 //!   operation with what it owns.
+//! - `pieces`, `envelope`, `control`, `arrived`: what messages are made of, and what comes with them.
 //! - `buffered`: connections as the traits of `futures_io` want them.
 //! - `pool`, `local_pool`: buffers that the kernel chooses.
 //!
@@ -12,15 +13,19 @@
 
 mod accept;
 mod address;
+mod arrived;
 #[cfg(feature = "futures-io")]
 mod buffered;
+mod control;
 mod datagram;
+mod envelope;
 mod family;
 mod listener;
 mod local_pool;
 mod message;
 mod open;
 mod option;
+mod pieces;
 mod pool;
 mod recv_from_multi;
 mod recv_multi;
@@ -33,15 +38,18 @@ mod zero_copy;
 
 pub use accept::{AcceptMany, AcceptOne};
 pub use address::{Address, UnixAddress};
+pub use arrived::{Arrived, ControlMessage};
 #[cfg(feature = "futures-io")]
 pub use buffered::Buffered;
+pub use control::{Control, Credentials};
 pub use datagram::{DatagramSocket, UdpSocket, UnixDatagram};
 pub use family::{Family, Inet, Unix};
 pub use listener::{Incoming, Listener, TcpListener, UnixListener};
 pub use local_pool::{LocalBuffer, LocalBundle, LocalPool};
-pub use message::{Extra, One, Pieces, PiecesMut, RecvMessage, SendMessage, Sender};
+pub use message::{Extra, Message, RecvMessage, SendMessage, Sender};
 pub use open::{BindSocket, ConnectSocket, Connecting, ListenOn, OpenSocket, ShutDown};
 pub use option::{GetOption, OptionValue, SetOption, SocketOption};
+pub use pieces::{One, Pieces, PiecesMut};
 pub use pool::{Pool, Provide};
 pub use recv_from_multi::{Datagram, RecvFromMany};
 pub use recv_multi::{Received, Receiving, RecvBundles, RecvMany};
@@ -50,4 +58,6 @@ pub use shared_pool::{SharedBuffer, SharedBundle, SharedPool};
 pub use sockets::Sockets;
 pub use stream::{StreamSocket, TcpStream, UnixStream};
 pub use transfer::{RecvInto, SendFrom};
-pub use zero_copy::{NoCopyProgress, Released, SendNoCopy, SendingNoCopy};
+pub use zero_copy::{
+    NoCopy, NoCopyProgress, Released, SendMessageNoCopy, SendNoCopy, SendingNoCopy,
+};

@@ -90,6 +90,37 @@ impl SocketOption<bool> {
     pub const QUICK_ACK: Self = Self::new(libc::IPPROTO_TCP, libc::TCP_QUICKACK);
     /// `IPV6_V6ONLY`: no IPv4 through this socket.
     pub const IPV6_ONLY: Self = Self::new(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY);
+
+    // What `recv_message` tells: see `ControlMessage`.
+
+    /// `SO_PASSCRED`: messages of a Unix socket come with [who sent them](super::ControlMessage::Credentials).
+    pub const PASS_CREDENTIALS: Self = Self::new(libc::SOL_SOCKET, libc::SO_PASSCRED);
+    /// `SO_PASSPIDFD`, Linux 6.5: messages of a Unix socket come with [a descriptor of the process that sent
+    /// them](super::ControlMessage::Pidfd).
+    pub const PASS_PIDFD: Self = Self::new(libc::SOL_SOCKET, libc::SO_PASSPIDFD);
+    /// `SO_TIMESTAMPNS`: messages come with [the time when the kernel had them](super::ControlMessage::Timestamp).
+    pub const TIMESTAMPS: Self = Self::new(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS);
+    /// `SO_RXQ_OVFL`: datagrams come with [how many were dropped](super::ControlMessage::Dropped), if some were.
+    pub const COUNT_DROPPED: Self = Self::new(libc::SOL_SOCKET, libc::SO_RXQ_OVFL);
+    /// `IP_PKTINFO`: datagrams come with [where they were sent](super::ControlMessage::PacketInfoV4).
+    pub const PACKET_INFO_V4: Self = Self::new(libc::SOL_IP, libc::IP_PKTINFO);
+    /// `IPV6_RECVPKTINFO`: datagrams come with [where they were sent](super::ControlMessage::PacketInfoV6).
+    pub const PACKET_INFO_V6: Self = Self::new(libc::SOL_IPV6, libc::IPV6_RECVPKTINFO);
+    /// `IP_RECVTTL`: datagrams come with [their hop limit](super::ControlMessage::HopLimit).
+    pub const RECV_HOP_LIMIT_V4: Self = Self::new(libc::SOL_IP, libc::IP_RECVTTL);
+    /// `IPV6_RECVHOPLIMIT`: datagrams come with [their hop limit](super::ControlMessage::HopLimit).
+    pub const RECV_HOP_LIMIT_V6: Self = Self::new(libc::SOL_IPV6, libc::IPV6_RECVHOPLIMIT);
+    /// `IP_RECVTOS`: datagrams come with [their traffic class](super::ControlMessage::TrafficClass).
+    pub const RECV_TRAFFIC_CLASS_V4: Self = Self::new(libc::SOL_IP, libc::IP_RECVTOS);
+    /// `IPV6_RECVTCLASS`: datagrams come with [their traffic class](super::ControlMessage::TrafficClass).
+    pub const RECV_TRAFFIC_CLASS_V6: Self = Self::new(libc::SOL_IPV6, libc::IPV6_RECVTCLASS);
+    /// `IP_RECVORIGDSTADDR`: datagrams come with [where they were sent before they were
+    /// redirected](super::ControlMessage::OriginalDestination).
+    pub const RECV_ORIGINAL_DESTINATION_V4: Self =
+        Self::new(libc::SOL_IP, libc::IP_RECVORIGDSTADDR);
+    /// `UDP_GRO`, Linux 5.0: datagrams that came together are received together, with [the length of
+    /// each](super::ControlMessage::SegmentSize).
+    pub const GATHER_SEGMENTS: Self = Self::new(libc::SOL_UDP, libc::UDP_GRO);
 }
 
 impl SocketOption<u32> {
@@ -101,6 +132,9 @@ impl SocketOption<u32> {
     pub const BUSY_POLL_US: Self = Self::new(libc::SOL_SOCKET, libc::SO_BUSY_POLL);
     /// `SO_INCOMING_CPU`: the CPU that the socket's packets come by.
     pub const INCOMING_CPU: Self = Self::new(libc::SOL_SOCKET, libc::SO_INCOMING_CPU);
+    /// `UDP_SEGMENT`, Linux 4.18: what is sent is cut into datagrams of so many bytes; 0 for none. See
+    /// [`Control::segment_size`](super::Control::segment_size) for single ones.
+    pub const SEGMENT_SIZE: Self = Self::new(libc::SOL_UDP, libc::UDP_SEGMENT);
     /// `TCP_KEEPCNT`: how many questions without an answer end the connection.
     pub const KEEP_ALIVE_COUNT: Self = Self::new(libc::IPPROTO_TCP, libc::TCP_KEEPCNT);
     /// `TCP_USER_TIMEOUT`: milliseconds that sent bytes may wait for their acknowledgement.

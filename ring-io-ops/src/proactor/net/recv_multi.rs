@@ -1,9 +1,9 @@
 //! Receiving whatever comes, into buffers that the kernel chooses.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use futures_core::Stream;
 use ring_io::Sqe;
@@ -11,6 +11,7 @@ use ring_io::Sqe;
 use super::pool::{Pool, Provide};
 use crate::proactor::error::OpError;
 use crate::proactor::handle::StartMultishot;
+use crate::proactor::next::{Next, OpStream};
 use crate::proactor::owned::{Completion, MultishotOperation};
 use crate::{Operation, RecvMulti, Target};
 
@@ -176,9 +177,19 @@ where
         }
     }
 
-    /// What came next; `None` when nothing will come.
-    pub async fn next(&mut self) -> Option<O::Item> {
-        poll_fn(|context| self.poll_received(context)).await
+    /// What came next; `None` when nothing will come. [`Next::timeout`] bounds the wait for it.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "streams everywhere name it so"
+    )]
+    #[inline(always)]
+    pub fn next(&mut self) -> Next<'_, Self> {
+        Next::of(self)
+    }
+
+    /// Ends the receive. What came before still comes, and its end.
+    pub fn cancel(&mut self) {
+        self.stream.cancel();
     }
 
     #[inline(always)]
@@ -209,6 +220,22 @@ where
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<O::Item>> {
         self.get_mut().poll_received(context)
+    }
+}
+
+impl<H, O, B> OpStream for Receiving<'_, H, O>
+where
+    H: Provide + StartMultishot<O>,
+    O: MultishotOperation<Item = Result<Received<B>, OpError>>,
+{
+    type Sleep = H::Sleep;
+
+    fn cancel(&mut self) {
+        Receiving::cancel(self);
+    }
+
+    fn sleep_until(&self, at: Instant) -> H::Sleep {
+        self.stream.sleep_until(at)
     }
 }
 

@@ -10,14 +10,14 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 
 use super::address::UnixAddress;
 use super::family::{Family, Inet, Unix};
-use super::message::{One, RecvMessage, SendMessage};
+use super::message::{RecvMessage, SendMessage};
 use super::open::ShutDown;
 use super::option::{GetOption, OptionValue, SetOption, SocketOption};
+use super::pieces::One;
 use super::pool::Provide;
 use super::recv_multi::{Receiving, RecvBundles, RecvMany};
 use super::send_all::SendAll;
 use super::transfer::{RecvInto, SendFrom};
-use super::zero_copy::{SendNoCopy, SendingNoCopy};
 use crate::MsgFlags;
 use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::descriptor::{CloseFd, Descriptor};
@@ -290,40 +290,6 @@ impl<H: Handle> StreamSocket<H, Inet> {
     /// As [`OwnedFd::try_clone`]; the connection is closed then.
     pub fn into_std(self) -> io::Result<StdTcpStream> {
         self.socket.into_owned().map(Into::into)
-    }
-
-    /// Sends out of a buffer without copying it: the count comes at once, and the buffer when the network is done with
-    /// it. Worth it from some ten thousand bytes on. Linux 6.0.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
-    /// # let kernel = ring_io_ops::ring::capabilities()?;
-    /// # if !kernel.supports(ring_io_ops::ring::sys::IORING_OP_SEND_ZC as u8) { return Ok(()) }
-    /// let proactor = LocalProactor::new()?;
-    /// proactor.block_on(async {
-    ///     let listener = proactor.tcp_listen("127.0.0.1:0")?;
-    ///     let stream = proactor.tcp_connect(listener.local_addr()?).await?;
-    ///     let (n, released) = stream.send_zc(vec![7; 40_000]).await?;
-    ///     // Something else meanwhile, and then the buffer.
-    ///     let (peer, _) = listener.accept().await?;
-    ///     peer.recv_full(Vec::with_capacity(n)).await?;
-    ///     assert_eq!(released.await.len(), 40_000);
-    ///     std::io::Result::Ok(())
-    /// })?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn send_zc<B>(&self, buffer: B) -> SendingNoCopy<'_, H, B>
-    where
-        B: IoBuf,
-        H: StartMultishot<SendNoCopy<B>>,
-    {
-        SendingNoCopy::new(self.handle(), self.socket.target(), buffer)
     }
 
     fn with_std<T>(&self, f: impl FnOnce(&StdTcpStream) -> io::Result<T>) -> io::Result<T> {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use ring_io::Sqe;
 
+use super::Proactor;
 use super::driver::Driver;
 use super::exchange::{Completed, Exchange, Gone};
 use super::flight::{ChainFlight, Message, NEW, Next};
@@ -23,6 +24,7 @@ use super::sync::UnsafeCell;
 use crate::proactor::chain::{AppendLink, ChainLinks, LinkDeadline, TakeLinks, linked};
 use crate::proactor::error::OpError;
 use crate::proactor::handle::{OpFuture, Timeout};
+use crate::proactor::links::{LinkOp, StartChain};
 use crate::proactor::owned::{Completion, OwnedOperation};
 
 /// Operations of a [`Proactor`](super::Proactor) of which each starts when the one before it has succeeded, without a
@@ -421,6 +423,27 @@ impl<L: ChainLinks + Send> Future for Chain<'_, L> {
             Phase::Cancelled => this.refuse(Completion::cancelled()),
             Phase::Over => panic!("a chain was polled after it was ready"),
         }
+    }
+}
+
+impl<'p, T: OwnedOperation + Send> LinkOp<'p, Proactor> for Op<'p, T> {
+    type Operation = T;
+
+    fn into_operation(self, handle: &'p Proactor) -> T {
+        let (shared, operation) = self.into_parts();
+        assert!(
+            Arc::ptr_eq(handle.shared(), shared),
+            "a chain has links of one proactor"
+        );
+        operation
+    }
+}
+
+impl<L: ChainLinks + Send> StartChain<L> for Proactor {
+    type Chain<'h> = Chain<'h, L>;
+
+    fn start_chain(&self, links: L, always: u32) -> Chain<'_, L> {
+        Chain::of(self.shared(), links, always)
     }
 }
 

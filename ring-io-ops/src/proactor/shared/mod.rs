@@ -35,9 +35,8 @@ use std::time::{Duration, Instant};
 use ring_io::RegisterError;
 
 use super::engine::Counters;
-use super::error::BuildError;
-use super::handle::{Handle, Start, StartMultishot};
-use super::local::Leftover;
+use super::error::{BuildError, Leftover};
+use super::handle::{Handle, Start, StartMultishot, moment_after};
 use super::owned::{MultishotOperation, OwnedOperation};
 use driver::Driver;
 use flight::Message;
@@ -87,8 +86,7 @@ pub use sleep::Sleep;
 /// # }
 /// let proactor = Proactor::builder().in_flight(1024).build()?;
 /// block_on(proactor.sleep(Duration::from_millis(1)));
-/// let left = proactor.shutdown(Duration::from_secs(1));
-/// assert_eq!(left.completions, 0);
+/// proactor.shutdown(Duration::from_secs(1))?;
 /// # Ok(())
 /// # }
 /// ```
@@ -110,7 +108,7 @@ struct Owner {
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Owner {
-    fn stop(&self, grace: Duration) -> Leftover {
+    fn stop(&self, grace: Duration) -> Result<(), Leftover> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(driver) = thread.take() else {
             return self.leftover();
@@ -118,28 +116,26 @@ impl Owner {
         if std::process::id() != self.process {
             // A child of `fork(2)`: there is no such thread here, and nothing to wait for.
             std::mem::forget(driver);
-            return Leftover::default();
+            return Ok(());
         }
         let message = Arc::new(Stop {
             link: Link::new(),
-            deadline: Instant::now() + grace,
+            deadline: moment_after(grace),
         });
         // A driver that is gone has stopped.
         // SAFETY: nobody else has the message.
         let _ = unsafe { self.shared.push(message) };
         if driver.thread().id() == std::thread::current().id() {
             // A value that the driver cleaned up held the last handle: it stops when it comes to the message.
-            return Leftover::default();
+            return Ok(());
         }
         // If it panicked it has said why.
         let _ = driver.join();
         self.leftover()
     }
 
-    fn leftover(&self) -> Leftover {
-        Leftover {
-            completions: self.shared.left(),
-        }
+    fn leftover(&self) -> Result<(), Leftover> {
+        Leftover::check(self.shared.left())
     }
 }
 
@@ -187,7 +183,7 @@ impl Proactor {
 
     /// Waits until `duration` has passed.
     pub fn sleep(&self, duration: Duration) -> Sleep {
-        self.sleep_until(Instant::now() + duration)
+        self.sleep_until(moment_after(duration))
     }
 
     /// Waits until `at`.
@@ -198,11 +194,15 @@ impl Proactor {
     /// Starts nothing any more, cancels what is in flight, and waits until the kernel has let go of everything, for
     /// `grace` at most. Blocks the thread meanwhile.
     ///
-    /// What has not started ends with [`OpError::Closed`](super::OpError::Closed), here and by other handles. What the
-    /// kernel does not let go of is leaked, not freed, because the kernel may still write to it; its futures never end.
+    /// What has not started ends with [`OpError::Closed`](super::OpError::Closed), here and by other handles. Called again,
+    /// it answers the same at once. On the driver's own thread, in a waker or a drop, it waits for nothing and knows of
+    /// nothing that is left.
     ///
-    /// Called again, it answers the same at once.
-    pub fn shutdown(self, grace: Duration) -> Leftover {
+    /// # Errors
+    ///
+    /// [`Leftover`]: the kernel has not let go of everything. What is left is leaked, not freed, because the kernel may
+    /// still write to it; its futures never end.
+    pub fn shutdown(self, grace: Duration) -> Result<(), Leftover> {
         self.owner.stop(grace)
     }
 
@@ -374,9 +374,6 @@ mod tests {
             driver.rings > 1,
             "one byte is read after another: {driver:?}"
         );
-        assert_eq!(
-            proactor.shutdown(Duration::from_secs(20)),
-            Leftover::default()
-        );
+        assert_eq!(proactor.shutdown(Duration::from_secs(20)), Ok(()));
     }
 }

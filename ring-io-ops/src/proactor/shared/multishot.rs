@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use futures_core::Stream;
 use ring_io::{CqeFlags, Errno, Sqe};
@@ -18,8 +18,10 @@ use super::gate::{Admission, Ticket};
 use super::op::Granted;
 use super::queue::Link;
 use super::shared::Shared;
+use super::sleep::Sleep;
 use super::sync::UnsafeCell;
 use crate::proactor::error::OpError;
+use crate::proactor::next::{self, OpStream};
 use crate::proactor::owned::{Completion, MultishotOperation};
 
 /// An operation with many completions, as a stream of what they bring.
@@ -38,6 +40,8 @@ pub struct Multishot<'p, T: MultishotOperation + Send> {
     phase: Phase,
     credit: u32,
     unread_max: u32,
+    /// It is not armed anew.
+    cancelled: bool,
 }
 
 enum Phase {
@@ -216,6 +220,7 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
             phase: Phase::New,
             credit: T::CREDIT,
             unread_max: 64,
+            cancelled: false,
         }
     }
 
@@ -233,16 +238,28 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
         self
     }
 
-    /// The next item; `None` when there will be no more.
-    pub async fn next(&mut self) -> Option<T::Item> {
-        poll_fn(|context| self.poll_item(context)).await
+    /// The next item; `None` when there will be no more. [`Next::timeout`](next::Next::timeout) bounds the wait for it.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "streams everywhere name it so"
+    )]
+    #[inline(always)]
+    pub fn next(&mut self) -> next::Next<'_, Self> {
+        next::Next::of(self)
     }
 
-    /// Asks the kernel to end the operation. What it has brought, and its end, still come.
+    /// Ends the operation. What it has brought, and its end, still come; it is not armed anew.
     pub fn cancel(&mut self) {
-        if matches!(self.phase, Phase::Started) {
-            let mut state = self.node.state();
-            self.tell_cancelled(&mut state);
+        self.cancelled = true;
+        match std::mem::replace(&mut self.phase, Phase::New) {
+            Phase::New => {}
+            Phase::Waiting(ticket) => self.shared.gate.leave(&ticket),
+            Phase::Started => {
+                self.phase = Phase::Started;
+                let mut state = self.node.state();
+                self.tell_cancelled(&mut state);
+            }
+            Phase::Over => self.phase = Phase::Over,
         }
     }
 
@@ -271,6 +288,10 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
         loop {
             match self.phase {
                 Phase::Over => return Poll::Ready(None),
+                Phase::New if self.cancelled => {
+                    self.phase = Phase::Over;
+                    return Poll::Ready(Some(self.item(Completion::cancelled())));
+                }
                 Phase::New | Phase::Waiting(_) => return self.enter(context),
                 Phase::Started => {}
             }
@@ -281,7 +302,8 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
                 let is_last = state.progress == Progress::Over && state.unread.is_empty();
                 drop(state);
                 if is_last {
-                    let goes_on = self.with_operation(|operation| operation.goes_on(&completion));
+                    let goes_on = !self.cancelled
+                        && self.with_operation(|operation| operation.goes_on(&completion));
                     self.phase = if goes_on { Phase::New } else { Phase::Over };
                 }
                 return Poll::Ready(Some(self.item(completion)));
@@ -372,6 +394,18 @@ impl<T: MultishotOperation + Send> Stream for Multishot<'_, T> {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T::Item>> {
         self.get_mut().poll_item(context)
+    }
+}
+
+impl<T: MultishotOperation + Send> OpStream for Multishot<'_, T> {
+    type Sleep = Sleep;
+
+    fn cancel(&mut self) {
+        Multishot::cancel(self);
+    }
+
+    fn sleep_until(&self, at: Instant) -> Sleep {
+        Sleep::new(Arc::clone(self.shared), at)
     }
 }
 

@@ -23,8 +23,7 @@ fn who_waits_for_a_turn_learns_of_the_end() {
     assert!(poll_with(&mut second, &bells).is_pending());
     turn(&proactor);
     player.end(0, 1);
-    let leftover = proactor.shutdown(Duration::from_secs(5));
-    assert_eq!(leftover.completions, 0);
+    assert_eq!(proactor.shutdown(Duration::from_secs(5)), Ok(()));
     assert_eq!(bells.rung(), 1);
     assert_eq!(poll(&mut second), Poll::Ready(Err(OpError::Closed)));
     assert_eq!(poll(&mut first), Poll::Ready(Ok(1)));
@@ -46,7 +45,7 @@ fn who_found_the_queue_full_learns_of_the_end() {
     assert!(poll_with(&mut op, &bells).is_pending());
     audit(&proactor);
     player.fill(false);
-    assert_eq!(proactor.shutdown(Duration::from_secs(5)).completions, 0);
+    assert_eq!(proactor.shutdown(Duration::from_secs(5)), Ok(()));
     assert_eq!(bells.rung(), 1);
     assert_eq!(poll(&mut op), Poll::Ready(Err(OpError::Closed)));
 }
@@ -56,7 +55,7 @@ fn a_proactor_without_grace_still_closes_what_it_was_given() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let proactor = LocalProactor::new().expect("a proactor");
     proactor.close(writer.into());
-    assert_eq!(proactor.shutdown(Duration::ZERO).completions, 0);
+    assert_eq!(proactor.shutdown(Duration::ZERO), Ok(()));
     // The end of the pipe is gone, so there is nothing to wait for.
     let mut bytes = Vec::new();
     std::io::Read::read_to_end(&mut { reader }, &mut bytes).expect("an end");
@@ -73,7 +72,7 @@ fn what_was_pushed_and_not_submitted_before_the_end_never_is() {
     for _ in 0..3 {
         player.refuse(ring_io::EnterError::Again);
     }
-    let leftover = proactor.shutdown(Duration::ZERO);
+    let leftover = proactor.shutdown(Duration::ZERO).expect_err("one is left");
     assert_ne!(leftover.completions, 0);
     let submitted = handle.counters().submitted;
     for _ in 0..5 {
@@ -118,9 +117,16 @@ fn what_was_not_drained_is_leaked() {
     assert!(poll(&mut op).is_pending());
     turn(&proactor);
     drop(op);
-    let leftover = proactor.shutdown(Duration::ZERO);
+    let leftover = proactor.shutdown(Duration::ZERO).expect_err("one is left");
     assert_ne!(leftover.completions, 0);
     assert_eq!(tally.live.get(), 1, "the kernel may still use it");
+    let error = std::io::Error::from(leftover);
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    assert!(
+        error
+            .to_string()
+            .starts_with("1 completion(s) had not come")
+    );
 }
 
 #[test]
@@ -137,7 +143,7 @@ fn times_without_end_are_possible() {
         proactor.park(Some(Duration::MAX));
     }
     drop((op, sleep));
-    assert_eq!(proactor.shutdown(Duration::MAX).completions, 0);
+    assert_eq!(proactor.shutdown(Duration::MAX), Ok(()));
 }
 
 #[test]
@@ -152,7 +158,7 @@ fn a_hundred_thousand_tasks_are_dropped_in_linear_time() {
         }));
     }
     assert_eq!(tally.live.get(), 100_000);
-    assert_eq!(proactor.shutdown(Duration::from_secs(5)).completions, 0);
+    assert_eq!(proactor.shutdown(Duration::from_secs(5)), Ok(()));
     assert_eq!(tally.live.get(), 0);
 }
 

@@ -3,7 +3,9 @@
 mod accept;
 #[cfg(feature = "futures-io")]
 mod buffered;
+mod control;
 mod datagram;
+mod deadline;
 mod message;
 mod option;
 mod pool;

@@ -268,7 +268,7 @@ fn after_the_shutdown_of_the_proactor_nothing_starts() {
         let proactor = super::super::Runner::new().expect("a proactor");
         let handle = (*proactor).clone();
         let (here, _there) = proactor.unix_pair().expect("a pair");
-        assert_eq!(proactor.shutdown(Duration::from_secs(1)).completions, 0);
+        assert_eq!(proactor.shutdown(Duration::from_secs(1)), Ok(()));
         let failed = here.recv(vec![1]).await.expect_err("it is shut down");
         assert_eq!((failed.error, failed.value), (OpError::Closed, vec![1]));
         assert_eq!(handle.in_flight(), 0);

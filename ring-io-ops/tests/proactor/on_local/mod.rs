@@ -6,6 +6,8 @@ mod chain;
 mod events;
 #[path = "../fs.rs"]
 mod fs;
+#[path = "../links.rs"]
+mod links;
 #[path = "../net/mod.rs"]
 mod net;
 #[path = "../path.rs"]

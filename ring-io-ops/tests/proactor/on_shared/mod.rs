@@ -6,6 +6,8 @@ mod chain;
 mod events;
 #[path = "../fs.rs"]
 mod fs;
+#[path = "../links.rs"]
+mod links;
 #[path = "../net/mod.rs"]
 mod net;
 #[path = "../path.rs"]
@@ -64,7 +66,7 @@ impl Runner {
         }
     }
 
-    pub(crate) fn shutdown(self, grace: Duration) -> Leftover {
+    pub(crate) fn shutdown(self, grace: Duration) -> Result<(), Leftover> {
         let Self { executor, proactor } = self;
         drop(executor);
         proactor.shutdown(grace)

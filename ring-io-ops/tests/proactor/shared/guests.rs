@@ -29,7 +29,7 @@ async fn program(proactor: Proactor) -> usize {
 /// Nothing is left behind.
 fn end(proactor: Proactor) {
     assert_eq!(proactor.in_flight(), 0);
-    assert_eq!(proactor.shutdown(PATIENCE).completions, 0);
+    assert_eq!(proactor.shutdown(PATIENCE), Ok(()));
 }
 
 #[test]

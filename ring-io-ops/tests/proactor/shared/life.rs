@@ -28,7 +28,7 @@ fn a_future_that_is_dropped_in_flight_is_cancelled_and_what_it_owned_is_freed() 
     assert_eq!(drops.count(), 0);
     drop(read);
     drops.wait_for(1);
-    assert_eq!(proactor.shutdown(PATIENCE).completions, 0);
+    assert_eq!(proactor.shutdown(PATIENCE), Ok(()));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn ten_thousand_in_flight_end_with_the_proactor() {
     }
     // So that all are with the kernel.
     block_on(other.start(Noop));
-    assert_eq!(proactor.shutdown(PATIENCE).completions, 0);
+    assert_eq!(proactor.shutdown(PATIENCE), Ok(()));
     assert_eq!(drops.count(), 0, "the futures own it");
     let half = reads.split_off(N / 2);
     for read in reads {
@@ -130,7 +130,7 @@ fn who_waits_for_its_turn_learns_of_the_end() {
     assert!(poll_once(&mut third).is_pending());
     let waiting = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| block_on(third));
-        assert_eq!(proactor.shutdown(PATIENCE).completions, 0);
+        assert_eq!(proactor.shutdown(PATIENCE), Ok(()));
         waiting.join().expect("the thread")
     });
     assert_eq!(waiting, Err(OpError::Closed));
@@ -166,7 +166,7 @@ fn an_executor_that_is_dropped_first_leaves_nothing_behind() {
     }
     drop(runtime);
     drops.wait_for(100);
-    assert_eq!(proactor.shutdown(PATIENCE).completions, 0);
+    assert_eq!(proactor.shutdown(PATIENCE), Ok(()));
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn a_descriptor_that_is_looked_up_late_is_closed_when_the_operation_is_over() {
     assert!(flags >= 0, "it is open");
     writer.write_all(&[3]).expect("somebody reads");
     assert_eq!(block_on(read), Ok(vec![3]));
-    assert_eq!(proactor.shutdown(PATIENCE).completions, 0);
+    assert_eq!(proactor.shutdown(PATIENCE), Ok(()));
     let error = writer.write_all(&[1]).expect_err("it is closed");
     assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
 }
@@ -290,7 +290,7 @@ fn a_descriptor_that_is_looked_up_late_is_closed_when_the_operation_is_over() {
 fn a_descriptor_that_is_closed_after_the_end_is_closed() {
     let proactor = proactor();
     let other = proactor.clone();
-    assert_eq!(proactor.shutdown(PATIENCE).completions, 0);
+    assert_eq!(proactor.shutdown(PATIENCE), Ok(()));
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     other.close(reader.into());
     let error = writer.write_all(&[1]).expect_err("nobody reads");
@@ -335,7 +335,7 @@ fn a_zero_copy_send_that_is_dropped_between_its_completions_frees_its_buffer_beh
     assert_eq!(block_on(send.next()), Some(Sent::Count(Ok(1000))));
     drop(send);
     drops.wait_for(1);
-    assert_eq!(proactor.shutdown(PATIENCE).completions, 0);
+    assert_eq!(proactor.shutdown(PATIENCE), Ok(()));
 }
 
 #[test]
@@ -355,7 +355,7 @@ fn a_child_of_fork_drops_its_handle_in_peace() {
     assert_eq!(libc::WEXITSTATUS(status), 7);
     // The parent's goes on.
     block_on(proactor.sleep(Duration::from_micros(10)));
-    assert_eq!(proactor.shutdown(PATIENCE).completions, 0);
+    assert_eq!(proactor.shutdown(PATIENCE), Ok(()));
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn with_proactor(test: impl AsyncFnOnce(&Proactor)) {
     }
     let proactor = Proactor::new().expect("a proactor");
     block_on(test(&proactor));
-    assert_eq!(proactor.shutdown(PATIENCE).completions, 0);
+    assert_eq!(proactor.shutdown(PATIENCE), Ok(()));
 }
 
 async fn echo(connection: TcpStream<Proactor>) -> usize {
@@ -184,7 +184,7 @@ fn a_pool_of_a_proactor_that_is_shut_down_is_an_error_and_one_that_outlives_it_i
     with_proactor(async |proactor| {
         let other = Proactor::new().expect("a proactor");
         let pool = other.provided_buffers(2, 64).expect("a pool");
-        assert_eq!(other.clone().shutdown(PATIENCE).completions, 0);
+        assert_eq!(other.clone().shutdown(PATIENCE), Ok(()));
         drop(pool);
         let error = other
             .provided_buffers(2, 64)
