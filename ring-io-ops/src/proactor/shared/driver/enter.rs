@@ -85,6 +85,7 @@ impl Driver {
             };
             self.port.submit_and_wait_with(&wait_of(n, min_wait, limit))
         };
+        self.spin.woke();
         self.entered(result);
     }
 }
