@@ -185,7 +185,9 @@ impl Driver {
     /// some operations take that the kernel does at once. So it is done once for many of them, and so long before the
     /// last that those are done by the time the thread is awake.
     fn waits_to_settle(&mut self) -> bool {
-        if !self.has_more || self.pending.len() <= PART as usize || self.is_settled() {
+        // Who is in the middle of asking for more is awake, and may sleep by the time it is woken for a few.
+        let is_nearly_over = self.pending.len() <= PART as usize && self.shared.queue.is_empty();
+        if is_nearly_over || self.is_settled() {
             self.held_since = None;
             return false;
         }

@@ -92,6 +92,29 @@ fn what_the_kernel_does_at_once_is_told_of_before_it_is_given_the_last_part() {
 }
 
 #[test]
+fn what_completed_is_not_told_of_while_more_is_asked_for() {
+    given(PART as usize, Sqe::new(), |driver, calls| {
+        let shared = Arc::clone(driver.shared());
+        driver.receive();
+        let more = Arc::<Calls>::default();
+        let waker = Waker::from(Arc::clone(&more));
+        let mut op = Box::pin(Op::new(&shared, Entry(Sqe::new())));
+        assert!(
+            op.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        driver.push_part();
+        driver.submit();
+        driver.reap();
+        assert!(driver.waits_to_settle());
+        assert_eq!(called(calls), 0);
+        driver.turn();
+        assert_eq!((called(calls), called(&[more])), (PART, 1));
+    });
+}
+
+#[test]
 fn what_completed_is_not_told_of_much_later_though_there_is_more_to_do() {
     given(6 * PART as usize, Sqe::new(), |driver, calls| {
         driver.turn();
