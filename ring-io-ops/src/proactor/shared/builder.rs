@@ -70,8 +70,8 @@ impl ProactorBuilder {
         self
     }
 
-    /// How long the driver looks for work before it sleeps, at most; 25 µs by default. It looks for shorter when that
-    /// was of no use lately. With zero, and where the process may use one processor only, it sleeps at once.
+    /// How long the driver looks for work before it sleeps, at most; 25 µs by default. It looks for shorter while work
+    /// comes later than that. With zero, and where the process may use one processor only, it sleeps at once.
     pub const fn spin(mut self, max: Duration) -> Self {
         self.spin = max;
         self

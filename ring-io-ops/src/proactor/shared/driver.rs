@@ -6,6 +6,8 @@
 mod enter;
 mod push;
 mod reap;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -30,6 +32,13 @@ use crate::proactor::owned::Completion;
 
 /// The user data of cancel requests and closes: like [`RUNG`], the number of no operation.
 const INTERNAL: u64 = RUNG + 1;
+
+/// So many entries are handed to the kernel at a time while it does them at once: what is done can be told of while it
+/// does the others.
+const PART: u32 = 4;
+
+/// The longest that something that completed is not told of, while the driver has other things to do.
+const HOLD_MAX: Duration = Duration::from_micros(50);
 
 /// What is to be pushed when there is room, in this order.
 enum Pending {
@@ -60,6 +69,12 @@ pub(super) struct Driver {
     /// The number that the next pool of provided buffers gets.
     pub(super) next_group: u16,
     spin: Spin,
+    /// The kernel did at once what it was given last, or some of it: it gets a part at a time.
+    at_once: bool,
+    /// Of what was received a part was pushed.
+    has_more: bool,
+    /// Since when something is to be told of.
+    held_since: Option<Instant>,
     stop: Option<Instant>,
     /// Credit to give back.
     returned: u32,
@@ -100,6 +115,9 @@ impl Driver {
             batching,
             next_group: 0,
             spin: Spin::new(spin),
+            at_once: true,
+            has_more: false,
+            held_since: None,
             stop: None,
             returned: 0,
             wakers: Vec::new(),
@@ -137,23 +155,44 @@ impl Driver {
             {
                 return;
             }
-            if !is_active || !self.spin.is_on() {
+            if !is_active || !(self.has_more() || self.spin.is_on()) {
                 self.idle();
             }
         }
     }
 
-    /// Does what there is to do, and answers whether there was something.
+    /// Does what there is to do, or a part of it, and answers whether there was something.
     pub(super) fn turn(&mut self) -> bool {
         let mut is_active = self.receive();
-        self.push_pending();
-        if self.spin.is_on() || self.port.needs_flush() {
+        self.has_more = self.push_part();
+        if self.has_more || self.spin.is_on() || self.port.needs_flush() {
             self.submit();
         }
         is_active |= self.reap();
-        is_active |= self.fire_timers();
-        self.settle();
-        is_active
+        let fired = self.fire_timers();
+        if fired || !self.waits_to_settle() {
+            self.settle();
+        }
+        is_active | fired | self.has_more
+    }
+
+    /// Whether there is something left of this turn's work for the next.
+    pub(super) const fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// Whether what completed is told of later. To wake a thread that sleeps takes this one, and that one, longer than
+    /// some operations take that the kernel does at once. So it is done once for many of them, and so long before the
+    /// last that those are done by the time the thread is awake.
+    fn waits_to_settle(&mut self) -> bool {
+        // Who is in the middle of asking for more is awake, and may sleep by the time it is woken for a few.
+        let is_nearly_over = self.pending.len() <= PART as usize && self.shared.queue.is_empty();
+        if is_nearly_over || self.is_settled() {
+            self.held_since = None;
+            return false;
+        }
+        let now = Instant::now();
+        now - *self.held_since.get_or_insert(now) < HOLD_MAX
     }
 
     // Messages.
@@ -275,9 +314,10 @@ impl Driver {
     /// Gives credit back, wakes, cleans up. A panic in any of it is caught and goes no further: the panic hook has
     /// told of it, and this thread belongs to everybody.
     fn settle(&mut self) {
-        if self.returned == 0 && self.wakers.is_empty() && self.finished.is_empty() {
+        if self.is_settled() {
             return;
         }
+        self.held_since = None;
         // Who is woken, or sees that less is in flight, finds the counters as they are.
         self.publish();
         if self.returned != 0 {
@@ -285,18 +325,26 @@ impl Driver {
                 .gate
                 .give_back(std::mem::take(&mut self.returned), &mut self.wakers);
         }
-        let mut wakers = std::mem::take(&mut self.wakers).into_iter().peekable();
+        // Before anybody is woken: who is woken is then the last to have the operation, and frees it on the thread that
+        // allocated it.
+        for (flight, clean_up) in self.finished.drain(..) {
+            guarded(|| {
+                if clean_up {
+                    flight.clean_up();
+                }
+            });
+            guarded(|| drop(flight));
+        }
+        let mut wakers = self.wakers.drain(..).peekable();
         while let Some(waker) = wakers.next() {
             // Many operations of one task end together; it is woken once.
             let again = wakers.peek().is_some_and(|next| next.will_wake(&waker));
             guarded(|| if again { drop(waker) } else { waker.wake() });
         }
-        for (flight, clean_up) in std::mem::take(&mut self.finished) {
-            if clean_up {
-                guarded(|| flight.clean_up());
-            }
-            guarded(|| drop(flight));
-        }
+    }
+
+    const fn is_settled(&self) -> bool {
+        self.returned == 0 && self.wakers.is_empty() && self.finished.is_empty()
     }
 
     fn publish(&self) {

@@ -46,7 +46,10 @@ impl Played {
     /// Lets the driver do what there is to do.
     pub(crate) fn turn(&self) {
         if let Some(driver) = &mut *self.driver.borrow_mut() {
-            driver.turn();
+            while {
+                driver.turn();
+                driver.has_more()
+            } {}
         }
     }
 

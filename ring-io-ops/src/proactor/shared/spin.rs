@@ -1,7 +1,7 @@
 //! How long the driver looks for work before it sleeps.
 //!
 //! A sleep costs who submits next a system call, and both sides a switch; looking costs a processor. So the driver looks
-//! longer when that was worth it lately, and hardly at all when it was not.
+//! as long as would have found what ended its sleeps lately, and hardly at all where that would have been too long.
 
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,18 @@ const ROUND: u32 = 32;
 pub(super) struct Spin {
     budget: Duration,
     max: Duration,
+    /// When the last look began that found nothing, while nobody has said what came of it.
+    failed: Option<Instant>,
 }
 
 impl Spin {
     /// One of at most `max`; zero for none at all.
     pub(super) fn new(max: Duration) -> Self {
-        Self { budget: max, max }
+        Self {
+            budget: max,
+            max,
+            failed: None,
+        }
     }
 
     pub(super) const fn is_on(&self) -> bool {
@@ -34,18 +40,35 @@ impl Spin {
         loop {
             for _ in 0..ROUND {
                 if is_work() {
-                    self.budget = (self.budget * 2).min(self.max);
                     return true;
                 }
                 std::hint::spin_loop();
             }
             if start.elapsed() >= self.budget {
-                self.budget = (self.budget / 2).max(MIN).min(self.max);
+                self.failed = Some(start);
                 return false;
             }
             // Somebody who has something to submit may need this processor.
             std::thread::yield_now();
         }
+    }
+
+    /// The sleep is over that followed on a look which found nothing.
+    pub(super) fn woke(&mut self) {
+        let Some(start) = self.failed.take() else {
+            return;
+        };
+        self.learn(start.elapsed());
+    }
+
+    /// Work came so long after the look had begun.
+    fn learn(&mut self, after: Duration) {
+        self.budget = if after <= self.max * 2 {
+            // It came earlier than that: to be woken takes about as long as the longest look.
+            self.max
+        } else {
+            (self.budget / 2).max(MIN).min(self.max)
+        };
     }
 }
 
@@ -53,24 +76,35 @@ impl Spin {
 mod tests {
     use super::*;
 
+    const MAX: Duration = Duration::from_micros(16);
+
     #[test]
-    fn a_spin_that_finds_nothing_becomes_shorter_and_one_that_does_longer() {
-        let max = Duration::from_micros(16);
-        let mut spin = Spin::new(max);
+    fn a_spin_becomes_shorter_when_sleeps_are_long_and_as_long_as_it_may_be_when_one_is_short() {
+        let mut spin = Spin::new(MAX);
         for _ in 0..8 {
-            assert!(!spin.look(|| false));
+            spin.learn(MAX * 3);
         }
         assert_eq!(spin.budget, MIN);
-        for _ in 0..8 {
-            assert!(spin.look(|| true));
-        }
-        assert_eq!(spin.budget, max);
+        assert!(!spin.look(|| false));
+        spin.learn(MAX);
+        assert_eq!(spin.budget, MAX);
+    }
+
+    #[test]
+    fn a_sleep_that_no_look_came_before_teaches_nothing() {
+        let mut spin = Spin::new(MAX);
+        spin.learn(MAX * 3);
+        assert!(spin.look(|| true));
+        spin.woke();
+        assert_eq!(spin.budget, MAX / 2);
     }
 
     #[test]
     fn a_spin_is_never_longer_than_it_may_be() {
-        let mut spin = Spin::new(Duration::from_nanos(10));
+        let short = Duration::from_nanos(10);
+        let mut spin = Spin::new(short);
         assert!(!spin.look(|| false));
-        assert_eq!(spin.budget, Duration::from_nanos(10));
+        spin.learn(MAX);
+        assert_eq!(spin.budget, short);
     }
 }

@@ -10,9 +10,15 @@ use crate::proactor::engine::wait_of;
 impl Driver {
     /// Hands the kernel what was pushed, and lets it bring what it holds back.
     pub(super) fn submit(&mut self) {
-        if self.port.prepared() != 0 || self.port.needs_flush() {
+        let has_new = self.port.prepared() != 0;
+        // Otherwise nobody knows whose completions there are.
+        let can_tell = has_new && !self.port.is_ready() && !self.port.needs_flush();
+        if has_new || self.port.needs_flush() {
             let result = self.port.submit();
             self.entered(result);
+        }
+        if can_tell {
+            self.at_once = self.port.is_ready();
         }
     }
 
@@ -45,13 +51,10 @@ impl Driver {
                 self.statistics.driver.spins += 1;
                 return;
             }
-        } else {
-            self.push_pending();
-            if !self.finished.is_empty() {
-                // Something ended without the kernel, and somebody is to be told.
-                self.submit();
-                return;
-            }
+        } else if self.push_part() || !self.finished.is_empty() {
+            // There is a part more, or something ended without the kernel, and somebody is to be told.
+            self.submit();
+            return;
         }
         if !self.shared.queue.fall_asleep() {
             self.submit();
@@ -82,6 +85,7 @@ impl Driver {
             };
             self.port.submit_and_wait_with(&wait_of(n, min_wait, limit))
         };
+        self.spin.woke();
         self.entered(result);
     }
 }

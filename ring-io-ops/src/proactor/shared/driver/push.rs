@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ring_io::{Errno, Sqe};
 
-use super::{Driver, INTERNAL, Pending};
+use super::{Driver, INTERNAL, PART, Pending};
 use crate::proactor::engine::{OWN_MAX, RUNG};
 use crate::proactor::error::OpError;
 use crate::proactor::owned::Completion;
@@ -14,24 +14,31 @@ use crate::proactor::shared::flight::{ChainFlight, Flight, links_of};
 use crate::{AsyncCancel, AsyncCancelAll, CancelMatch, Close, Fd, Operation};
 
 impl Driver {
-    pub(super) fn push_pending(&mut self) {
+    /// Pushes as much as is handed to the kernel at a time, if there is room; whether that was a part, and there is more.
+    pub(super) fn push_part(&mut self) -> bool {
         if !self.held.is_empty() {
             self.release_held();
         }
+        let most = if self.at_once { PART } else { u32::MAX };
         while let Some(pending) = self.pending.pop_front() {
+            if self.port.prepared() >= most {
+                self.pending.push_front(pending);
+                return true;
+            }
             if let Err(pending) = self.push(pending) {
                 self.pending.push_front(pending);
                 if self.port.prepared() == 0 {
                     // There is no room for an entry of the driver's own before others have completed.
-                    return;
+                    return false;
                 }
                 let before = self.port.prepared();
                 self.submit();
                 if self.port.prepared() == before {
-                    return;
+                    return false;
                 }
             }
         }
+        false
     }
 
     /// Closes what nothing names any more.
