@@ -31,7 +31,7 @@ use std::task::Waker;
 
 use ring_io::{Message, MessageError, SetupError, Sqe, send_message};
 
-pub(crate) use bell::{BellPipe, rang};
+pub(crate) use bell::{BellPipe, SharedBell, rang};
 pub use counters::Counters;
 pub(crate) use credit::Credit;
 pub use policy::Batching;
