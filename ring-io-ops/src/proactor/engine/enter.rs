@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ring_io::EnterError;
 
-use super::{Batching, Engine, wait_of};
+use super::{Engine, wait_of};
 use crate::proactor::executor::Tasks;
 
 impl Engine {
@@ -64,18 +64,25 @@ impl Engine {
         let result = if limit == Some(Duration::ZERO) || somebody_is_ready {
             self.port.submit()
         } else {
-            let n = self.batching.wait_for.min(self.credit.in_flight().max(1));
-            let min_wait = if n > 1 {
-                self.batching.min_wait
-            } else {
-                Duration::ZERO
-            };
+            let (prepared, arrivals) = (self.port.prepared(), self.arrivals());
+            let (n, min_wait) = self
+                .batching
+                .hold(prepared, arrivals, self.credit.in_flight());
             self.port.submit_and_wait_with(&wait_of(n, min_wait, limit))
         };
         self.entered(result)?;
         self.reap(tasks);
         self.fire_timers(tasks);
         Ok(())
+    }
+
+    /// How many completions came since the last wait was begun beyond those that the entries submitted meanwhile may
+    /// have brought: what multishot operations and other threads bring.
+    fn arrivals(&mut self) -> u32 {
+        let ahead = self.counters.reaped.wrapping_sub(self.counters.submitted);
+        let arrivals = ahead.wrapping_sub(self.ahead) as i64;
+        self.ahead = ahead;
+        u32::try_from(arrivals).unwrap_or(0)
     }
 
     /// Does what the usual way passes by.
@@ -100,7 +107,7 @@ impl Engine {
             }
         }
         self.submit_when = self.submit_point();
-        self.attention = self.batching != Batching::default()
+        self.attention = self.batching.holds()
             || self.credit.somebody_waits()
             || !self.deferred.is_empty()
             || !self.stuck.is_empty()

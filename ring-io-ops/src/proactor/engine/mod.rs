@@ -31,7 +31,7 @@ use std::task::Waker;
 
 use ring_io::{Message, MessageError, SetupError, Sqe, send_message};
 
-pub(crate) use bell::{BellPipe, rang};
+pub(crate) use bell::{BellPipe, SharedBell, rang};
 pub use counters::Counters;
 pub(crate) use credit::Credit;
 pub use policy::Batching;
@@ -214,6 +214,8 @@ pub(crate) struct Engine {
     pump: Option<Waker>,
     timers: Timers,
     batching: Batching,
+    /// By how many more completions than entries there had been when a wait was begun last that may be held.
+    ahead: u64,
     counters: Counters,
     /// Something besides completions wants a look around a wait: one question in place of five.
     attention: bool,
@@ -257,6 +259,7 @@ impl Engine {
             pump: None,
             timers: Timers::default(),
             batching,
+            ahead: 0,
             counters: Counters::default(),
             attention: true,
             stopped: false,

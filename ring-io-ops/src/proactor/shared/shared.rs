@@ -9,7 +9,7 @@ use std::thread::ThreadId;
 use super::flight::Message;
 use super::gate::Gate;
 use super::queue::{Pushed, Queue};
-use crate::proactor::engine::{Counters, Timers};
+use crate::proactor::engine::{Counters, SharedBell, Timers};
 use crate::proactor::executor::inbox::Bell;
 
 /// What the driver of a [`Proactor`](super::Proactor) has done since it was built, beside its [`Counters`].
@@ -34,18 +34,13 @@ pub(crate) struct Shared {
     pub(super) queue: Queue<dyn Message>,
     pub(super) gate: Gate,
     timers: Mutex<Timers>,
-    /// Rung by one at a time: who found the driver asleep.
-    bell: Mutex<Rung>,
+    /// Rung by who found the driver asleep.
+    bell: Arc<SharedBell>,
     /// As the driver last told.
     pub(super) statistics: Mutex<Statistics>,
     /// What was left when the driver ended.
     left: AtomicU32,
     driver: ThreadId,
-}
-
-struct Rung {
-    bell: Bell,
-    times: u64,
 }
 
 impl Shared {
@@ -55,7 +50,7 @@ impl Shared {
             queue: Queue::new(),
             gate: Gate::new(in_flight),
             timers: Mutex::default(),
-            bell: Mutex::new(Rung { bell, times: 0 }),
+            bell: SharedBell::new(bell),
             statistics: Mutex::default(),
             left: AtomicU32::new(0),
             driver: std::thread::current().id(),
@@ -73,7 +68,7 @@ impl Shared {
         match unsafe { self.queue.push(message) } {
             Pushed::Awake => Ok(()),
             Pushed::Asleep => {
-                self.ring();
+                self.bell.ring();
                 Ok(())
             }
             Pushed::Closed(message) => Err(message),
@@ -83,21 +78,7 @@ impl Shared {
     /// Ends the driver's sleep, if it sleeps, without a message.
     pub(super) fn interrupt(&self) {
         if self.queue.interrupt() {
-            self.ring();
-        }
-    }
-
-    #[cold]
-    fn ring(&self) {
-        let mut rung = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
-        rung.times += 1;
-        // Whoever found the driver asleep is the only one to end its sleep. Where the kernel has no memory for that just
-        // now it is asked again, as long as a caller may be kept.
-        for _ in 0..100 {
-            if (rung.bell)() {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            self.bell.ring();
         }
     }
 
@@ -108,8 +89,7 @@ impl Shared {
 
     /// Before whatever the bell names is gone.
     pub(super) fn remove_bell(&self) {
-        let mut rung = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
-        rung.bell = Box::new(|| true);
+        self.bell.remove();
     }
 
     pub(super) fn timers(&self) -> MutexGuard<'_, Timers> {
@@ -123,11 +103,7 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         statistics.counters.credit_waits = self.gate.waits();
-        statistics.driver.rings = self
-            .bell
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .times;
+        statistics.driver.rings = self.bell.times();
         statistics
     }
 
@@ -146,5 +122,33 @@ impl fmt::Debug for Shared {
         f.debug_struct("Shared")
             .field("gate", &self.gate)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_executor::block_on;
+    use ring_io::Sqe;
+
+    use crate::proactor::{Proactor, RawOperation};
+
+    #[test]
+    fn a_driver_whose_wake_is_refused_for_long_wakes_in_the_end() {
+        let proactor = Proactor::builder()
+            .spin(Duration::ZERO)
+            .build()
+            .expect("a proactor");
+        let bell = &proactor.owner.shared.bell;
+        let before = bell.times();
+        bell.refuse(150);
+        // Where the driver is still awake it needs no bell.
+        while bell.times() == before {
+            // SAFETY: the entry does nothing and lends nothing.
+            let operation = unsafe { RawOperation::new(Sqe::new(), ()) };
+            let (completion, ()) = block_on(proactor.start(operation));
+            assert_eq!(completion.result, Ok(0));
+        }
     }
 }
