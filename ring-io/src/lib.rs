@@ -156,7 +156,7 @@ pub use recvmsg::{ControlMessage, ControlMessages, Malformed, RecvMsgOut};
 pub use register::{BpfFilter, BpfFilterError, BpfFilterFlags, register_task_bpf_filter};
 pub use register::{
     BufRing, BufRingBuilder, BufRingError, Bundle, Hold, OwnedProvidedBuffer, ProvidedBuffer,
-    RawBufRing, TakeError, Taken,
+    RawBufRing, RawProvidedBuffer, TakeError, Taken,
 };
 pub use register::{BufferClone, BufferPool, RegisteredBuffer};
 pub use register::{

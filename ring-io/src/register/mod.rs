@@ -34,7 +34,7 @@ use crate::mode::{AnyThread, ThreadMode};
 pub use bpf::{BpfFilter, BpfFilterError, BpfFilterFlags, register_task_bpf_filter};
 pub use buf_ring::{
     BufRing, BufRingBuilder, BufRingError, Bundle, Hold, OwnedProvidedBuffer, ProvidedBuffer,
-    RawBufRing, TakeError, Taken,
+    RawBufRing, RawProvidedBuffer, TakeError, Taken,
 };
 pub use buffers::{BufferClone, BufferPool, RegisteredBuffer};
 pub use cancel::{SyncCancel, SyncCancelError};

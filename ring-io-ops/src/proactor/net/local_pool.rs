@@ -5,9 +5,12 @@ use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::rc::{Rc, Weak};
+use std::slice;
 use std::task::{Context, Poll, Waker};
 
-use ring_io::{BufRing, BufRingError, Bundle, Errno, OneThread, ProvidedBuffer, TakeError, Taken};
+use ring_io::{
+    BufRing, BufRingError, Bundle, Cqe, Errno, OneThread, RawProvidedBuffer, TakeError, Taken,
+};
 
 use super::pool::{Pool, Provide};
 use super::recv_multi::Received;
@@ -101,11 +104,15 @@ impl Pool for LocalPool {
 
     #[inline(always)]
     unsafe fn take(&self, completion: Completion) -> Result<Received<LocalBuffer>, OpError> {
+        let Ok(result) = completion.result else {
+            // SAFETY: the caller vouches for the completion.
+            return unsafe { self.take_failed(completion) };
+        };
+        let cqe = Cqe::new(0, result as i32, completion.flags.bits());
         // SAFETY: the caller vouches for the completion; the pool is not incremental.
-        let taken = unsafe { self.shared.ring.take(&completion.to_cqe()) };
+        let taken = unsafe { self.shared.ring.take(&cqe) };
         received(completion, taken, |buffer| LocalBuffer {
-            // SAFETY: the pool that it borrows is kept until it is dropped (1).
-            buffer: ManuallyDrop::new(unsafe { forever(buffer) }),
+            buffer: buffer.into_raw(),
             shared: Rc::clone(&self.shared),
         })
     }
@@ -120,6 +127,19 @@ impl Pool for LocalPool {
             }),
             shared: Rc::clone(&self.shared),
         })
+    }
+}
+
+impl LocalPool {
+    /// # Safety
+    ///
+    /// As for [`take`](Pool::take).
+    #[cold]
+    #[inline(never)]
+    unsafe fn take_failed(&self, completion: Completion) -> Result<Received<LocalBuffer>, OpError> {
+        // SAFETY: the caller vouches for the completion. What it names goes back at once: it brings no data.
+        let taken = unsafe { self.shared.ring.take(&completion.to_cqe()) };
+        refused(completion, matches!(taken, Ok(Taken::Starved)))
     }
 }
 
@@ -147,15 +167,6 @@ fn refused<T>(completion: Completion, starved: bool) -> Result<Received<T>, OpEr
     }
 }
 
-/// # Safety
-///
-/// What the buffer borrows lives until it is dropped.
-#[inline(always)]
-unsafe fn forever(buffer: ProvidedBuffer<'_>) -> ProvidedBuffer<'static> {
-    // SAFETY: a lifetime is all that changes.
-    unsafe { std::mem::transmute(buffer) }
-}
-
 /// The bytes that came, in a buffer of a [`LocalPool`]. It is the slice of exactly those bytes; dropping it gives the
 /// buffer back to the kernel, and no system call is needed for that.
 ///
@@ -163,17 +174,17 @@ unsafe fn forever(buffer: ProvidedBuffer<'_>) -> ProvidedBuffer<'static> {
 ///
 /// # Invariants
 ///
-/// 1. `buffer` borrows the pool in `shared`, and is dropped before it.
+/// 1. `buffer` came out of a guard of the pool in `shared`, and is this value's alone.
 pub struct LocalBuffer {
-    buffer: ManuallyDrop<ProvidedBuffer<'static>>,
+    buffer: RawProvidedBuffer,
     shared: Rc<Shared>,
 }
 
 impl Drop for LocalBuffer {
     #[inline(always)]
     fn drop(&mut self) {
-        // SAFETY: dropped once, and before what it borrows (1).
-        unsafe { ManuallyDrop::drop(&mut self.buffer) };
+        // SAFETY: of this pool, and nobody uses it any more (1).
+        drop(unsafe { self.shared.ring.from_raw(self.buffer) });
         if self.shared.somebody_waits.get() {
             self.shared.wake();
         }
@@ -185,7 +196,8 @@ impl Deref for LocalBuffer {
 
     #[inline(always)]
     fn deref(&self) -> &[u8] {
-        &self.buffer
+        // SAFETY: the bytes are initialised, and ours as long as the value lives (1).
+        unsafe { slice::from_raw_parts(self.buffer.as_ptr().as_ptr(), self.buffer.len()) }
     }
 }
 
@@ -193,7 +205,8 @@ impl DerefMut for LocalBuffer {
     /// The bytes are the holder's until the drop, to decode or decrypt in place.
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.buffer
+        // SAFETY: as above, and ours alone.
+        unsafe { slice::from_raw_parts_mut(self.buffer.as_ptr().as_ptr(), self.buffer.len()) }
     }
 }
 
@@ -233,7 +246,7 @@ unsafe impl IoBufMut for LocalBuffer {
 ///
 /// # Invariants
 ///
-/// 1. As [`LocalBuffer`]'s, for `bundle`.
+/// 1. `bundle` borrows the pool in `shared`, and is dropped before it.
 pub struct LocalBundle {
     bundle: ManuallyDrop<Bundle<'static>>,
     shared: Rc<Shared>,
@@ -251,7 +264,7 @@ impl Iterator for LocalBundle {
 
     fn next(&mut self) -> Option<LocalBuffer> {
         self.bundle.next().map(|buffer| LocalBuffer {
-            buffer: ManuallyDrop::new(buffer),
+            buffer: buffer.into_raw(),
             shared: Rc::clone(&self.shared),
         })
     }
@@ -278,7 +291,10 @@ impl fmt::Debug for LocalPool {
 
 impl fmt::Debug for LocalBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.buffer.fmt(f)
+        f.debug_struct("LocalBuffer")
+            .field("id", &self.buffer.id())
+            .field("len", &self.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::iter::FusedIterator;
+use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -25,6 +26,7 @@ pub enum Taken<B> {
 }
 
 impl<B> Taken<B> {
+    #[inline(always)]
     pub(super) fn map<T>(self, with: impl FnOnce(B) -> T) -> Taken<T> {
         match self {
             Self::Data(data) => Taken::Data(with(data)),
@@ -59,6 +61,46 @@ impl Piece {
     }
 }
 
+/// A [`ProvidedBuffer`] that does not know its pool, nor whether that still lives: made by
+/// [`ProvidedBuffer::into_raw`]. What is not made a guard again stays away from the kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct RawProvidedBuffer {
+    id: u16,
+    start: NonNull<u8>,
+    length: u32,
+}
+
+impl RawProvidedBuffer {
+    /// The buffer's number within its pool.
+    pub const fn id(self) -> u16 {
+        self.id
+    }
+
+    /// The first of the bytes, which are initialised.
+    #[inline(always)]
+    pub const fn as_ptr(self) -> NonNull<u8> {
+        self.start
+    }
+
+    /// How many bytes there are.
+    #[inline(always)]
+    pub const fn len(self) -> usize {
+        self.length as usize
+    }
+
+    /// Whether the completion brought none.
+    #[inline(always)]
+    pub const fn is_empty(self) -> bool {
+        self.length == 0
+    }
+
+    #[inline(always)]
+    pub(super) const fn piece(self) -> Piece {
+        let Self { id, start, length } = self;
+        Piece { id, start, length }
+    }
+}
+
 /// The bytes that a completion brought, in a buffer of the pool's.
 ///
 /// It is the slice of exactly those bytes. Dropping it gives the buffer back to the kernel: at once, with a
@@ -72,6 +114,7 @@ pub struct ProvidedBuffer<'p> {
 }
 
 impl<'p> ProvidedBuffer<'p> {
+    #[inline(always)]
     pub(super) const fn new(pool: &'p Pool, piece: Piece) -> Self {
         Self { pool, piece }
     }
@@ -79,6 +122,16 @@ impl<'p> ProvidedBuffer<'p> {
     /// The buffer's number within its pool.
     pub const fn id(&self) -> u16 {
         self.piece.id
+    }
+
+    /// The buffer without its guard, for a guard of the program's own. It goes back with
+    /// [`BufRing::from_raw`](super::BufRing::from_raw); until then nobody else touches its bytes, as long as the pool lives.
+    #[inline(always)]
+    pub const fn into_raw(self) -> RawProvidedBuffer {
+        let Piece { id, start, length } = self.piece;
+        // It does not go back.
+        mem::forget(self);
+        RawProvidedBuffer { id, start, length }
     }
 }
 
@@ -106,7 +159,7 @@ impl AsRef<[u8]> for ProvidedBuffer<'_> {
 }
 
 impl Drop for ProvidedBuffer<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         self.pool.end(self.piece.id);
     }

@@ -78,6 +78,7 @@ impl Ledger {
     }
 
     /// Notes that a buffer goes to the kernel.
+    #[inline(always)]
     pub(super) fn give(&self, id: u16) {
         debug_assert!(
             !self.account(id).with_kernel,
@@ -170,6 +171,25 @@ impl Ledger {
         if !kept {
             self.returned.set(self.returned.get() + 1);
         }
+    }
+
+    /// Notes that the whole of a buffer is lent, for `length` bytes of it; `false` and nothing noted when the kernel does
+    /// not have it, there is none of that number, or it has fewer bytes.
+    ///
+    /// For pools whose buffers are all lent in this way: whoever has one gives it, and no pieces are counted.
+    #[inline(always)]
+    pub(super) fn lend_whole(&self, id: u16, length: u32) -> bool {
+        if let Some(cell) = self.accounts.get(usize::from(id))
+            && let mut account = cell.get()
+            && account.with_kernel
+            && length <= self.size
+        {
+            account.with_kernel = false;
+            cell.set(account);
+            self.returned.set(self.returned.get() + 1);
+            return true;
+        }
+        false
     }
 
     /// Notes that a piece is lent no more, and answers whether the buffer can be given to the kernel.

@@ -27,7 +27,7 @@ use crate::register::{RegisterError, Registrar};
 
 pub use builder::BufRingBuilder;
 pub use error::{BufRingError, TakeError};
-pub use guard::{Bundle, Hold, OwnedProvidedBuffer, ProvidedBuffer, Taken};
+pub use guard::{Bundle, Hold, OwnedProvidedBuffer, ProvidedBuffer, RawProvidedBuffer, Taken};
 pub use owner::BufRing;
 pub use raw::RawBufRing;
 

@@ -9,7 +9,7 @@ use ring_io_sys as sys;
 
 use super::builder::BufRingBuilder;
 use super::error::{BufRingError, TakeError};
-use super::guard::{Bundle, Hold, OwnedProvidedBuffer, ProvidedBuffer, Taken};
+use super::guard::{Bundle, Hold, OwnedProvidedBuffer, ProvidedBuffer, RawProvidedBuffer, Taken};
 use super::mapping::Mapping;
 use super::pool::Pool;
 use super::raw::RawBufRing;
@@ -280,11 +280,22 @@ impl<'r, M: ThreadMode> BufRing<'r, M> {
     ///   bytes (Linux 6.12 and later without the correction; the 6.18 that is tested has it): such a completion is
     ///   taken before another request consumes what is left of that buffer. Nothing tells it from the end
     ///   of the buffer afterwards.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn take(&self, cqe: &Cqe) -> Result<Taken<ProvidedBuffer<'_>>, TakeError> {
         // SAFETY: the caller's promise is the same.
         let taken = unsafe { self.pool.take(cqe) }?;
         Ok(taken.map(|piece| ProvidedBuffer::new(&self.pool, piece)))
+    }
+
+    /// Makes a guard of a buffer again that was [taken out of one](ProvidedBuffer::into_raw).
+    ///
+    /// # Safety
+    ///
+    /// - `buffer` came out of a guard of this pool, and no guard was made of it since.
+    /// - Nobody else uses its bytes from now on.
+    #[inline(always)]
+    pub const unsafe fn from_raw(&self, buffer: RawProvidedBuffer) -> ProvidedBuffer<'_> {
+        ProvidedBuffer::new(&self.pool, buffer.piece())
     }
 
     /// [`take`](Self::take) with a buffer that holds the pool instead of borrowing it.

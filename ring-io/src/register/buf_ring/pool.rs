@@ -132,6 +132,7 @@ impl Pool {
         self.ledger.next(id)
     }
 
+    #[inline(always)]
     fn start_of(&self, id: u16) -> NonNull<u8> {
         let offset = usize::from(id) * self.buffer_size() as usize;
         debug_assert!(id < self.ledger.count());
@@ -153,15 +154,10 @@ impl Pool {
     }
 
     /// Gives a buffer to the kernel.
+    #[inline(always)]
     fn give(&self, id: u16) {
         if self.incremental {
-            // The entry says what a completion that is still to come will be compared with.
-            let replaced = self.ring.replaced();
-            self.ledger.note_last_begin(replaced, || {
-                let (address, _) = self.ring.left(self.ring.tail());
-                // Within the buffer.
-                address.wrapping_sub(self.start_of(replaced).as_ptr() as u64) as u32
-            });
+            self.note_replaced();
         }
         // SAFETY: there are as many entries as buffers, and this one is not with the kernel. Its bytes stay
         // mapped as the pool's drop says, and the ledger lends none that the kernel may write to.
@@ -175,10 +171,21 @@ impl Pool {
         }
     }
 
+    /// The entry that the next buffer takes says what a completion that is still to come will be compared with.
+    #[inline(never)]
+    fn note_replaced(&self) {
+        let replaced = self.ring.replaced();
+        self.ledger.note_last_begin(replaced, || {
+            let (address, _) = self.ring.left(self.ring.tail());
+            // Within the buffer.
+            address.wrapping_sub(self.start_of(replaced).as_ptr() as u64) as u32
+        });
+    }
+
     /// A piece is lent no more.
-    #[inline]
+    #[inline(always)]
     pub(super) fn end(&self, id: u16) {
-        if self.ledger.end(id) {
+        if !self.incremental || self.ledger.end(id) {
             self.give(id);
         }
     }
@@ -203,13 +210,15 @@ impl Pool {
     /// before them is lent.
     unsafe fn lend(&self, id: u16, length: u32, last_of: Option<&Cqe>) -> Piece {
         let (offset, _) = self.ledger.piece(id, length);
-        let mut kept = false;
-        if self.incremental {
+        if !self.incremental {
+            let found = self.ledger.lend_whole(id, length);
+            debug_assert!(found, "lent without having been looked for");
+        } else {
             // The kernel's account, unless the entry is reused, which says that it has let go.
             let left = self.ledger.slot(id).map(|slot| self.ring.left(slot));
             // Kernels differ in when they set the flag: some forget it where a request picks at issue, or brings
             // zero bytes. What is left in the entry they agree on.
-            kept = last_of.is_some_and(|cqe| {
+            let kept = last_of.is_some_and(|cqe| {
                 cqe.flags().contains(CqeFlags::BUF_MORE) || left.is_some_and(|(_, rest)| rest != 0)
             });
             // The last piece of a buffer does not move the address, so it says where that piece began. If this
@@ -222,8 +231,8 @@ impl Pool {
             if !kept && last_begin != start + u64::from(offset) {
                 self.untraced.set(true);
             }
+            self.ledger.lend(id, length, kept);
         }
-        self.ledger.lend(id, length, kept);
         Piece {
             id,
             // SAFETY: the buffer holds the bytes.
@@ -256,8 +265,28 @@ impl Pool {
     /// # Safety
     ///
     /// As [`BufRing::take`](super::BufRing::take).
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn take(&self, cqe: &Cqe) -> Result<Taken<Piece>, TakeError> {
+        if !self.incremental
+            && let (Ok(length), Some(id)) = (cqe.result(), cqe.buffer_id())
+            && self.ledger.lend_whole(id, length)
+        {
+            return Ok(Taken::Data(Piece {
+                id,
+                start: self.start_of(id),
+                length,
+            }));
+        }
+        // SAFETY: the caller's promise is the same, and nothing was taken.
+        unsafe { self.take_rare(cqe) }
+    }
+
+    /// # Safety
+    ///
+    /// As [`BufRing::take`](super::BufRing::take).
+    #[cold]
+    #[inline(never)]
+    unsafe fn take_rare(&self, cqe: &Cqe) -> Result<Taken<Piece>, TakeError> {
         // SAFETY: the caller's promise is the same.
         let (id, length) = match unsafe { self.look(cqe) }? {
             Taken::Data(found) => found,

@@ -168,6 +168,7 @@ impl RawBufRing {
         unsafe { (&raw const (*entry).bid).read() }
     }
 
+    #[inline(always)]
     fn entry(&self, position: u16) -> *mut sys::io_uring_buf {
         // SAFETY: the index is at most `mask` (1).
         unsafe { self.entries.as_ptr().add(usize::from(position & self.mask)) }
@@ -175,6 +176,7 @@ impl RawBufRing {
 
     /// How many buffers the kernel may see, modulo 2^16. This side alone stores; the kernel loads it
     /// whenever a request needs a buffer.
+    #[inline(always)]
     fn shared_tail(&self) -> &AtomicU16 {
         // SAFETY: within the first entry (1), aligned to two bytes, only accessed atomically.
         unsafe { AtomicU16::from_ptr(self.entries.as_ptr().byte_add(TAIL).cast()) }
