@@ -71,7 +71,7 @@ pub trait StartChain<L: ChainLinks>: Handle {
 #[must_use = "a chain does nothing until it is awaited"]
 pub struct Links<'h, H, L> {
     handle: &'h H,
-    links: L,
+    operations: L,
     always: u32,
 }
 
@@ -79,7 +79,7 @@ impl<'h, H: Handle, T: OwnedOperation> Links<'h, H, (T,)> {
     pub(super) fn new(handle: &'h H, first: impl LinkOp<'h, H, Operation = T>) -> Self {
         Self {
             handle,
-            links: (first.into_operation(handle),),
+            operations: (first.into_operation(handle),),
             always: 0,
         }
     }
@@ -128,7 +128,7 @@ impl<'h, H: Handle, L: ChainLinks> Links<'h, H, L> {
     {
         Links {
             handle: self.handle,
-            links: self.links.append(next),
+            operations: self.operations.append(next),
             always: self.always | u32::from(always) << (L::LEN - 1),
         }
     }
@@ -143,7 +143,7 @@ where
     type IntoFuture = H::Chain<'h>;
 
     fn into_future(self) -> H::Chain<'h> {
-        self.handle.start_chain(self.links, self.always)
+        self.handle.start_chain(self.operations, self.always)
     }
 }
 
