@@ -136,10 +136,10 @@ pub fn ask(proactor: &Proactor, threads: u32, iterations: u64) -> Result<u64, Sk
 fn run(file: &File<Proactor>, blocks: u64, threads: u32, iterations: u64) -> u64 {
     let (depth, processors) = (DEPTH / threads, processors());
     thread::scope(|scope| {
-        for nth in 0..threads as usize {
+        for (nth, processor) in (0..threads).zip(processors) {
             scope.spawn(move || {
-                meter::pin(processors[nth]);
-                let first = nth as u32 * depth;
+                meter::pin(processor);
+                let first = nth * depth;
                 let tasks = (first..first + depth)
                     .map(|nth| read(file, Random::nth(nth), blocks, iterations));
                 park::run_all(tasks);

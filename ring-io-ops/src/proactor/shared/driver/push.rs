@@ -20,7 +20,7 @@ impl Driver {
             self.release_held();
         }
         let most = if self.at_once { PART } else { u32::MAX };
-        while let Some(pending) = self.pending.pop_front() {
+        while let Some(pending) = self.next_pending() {
             if self.port.prepared() >= most {
                 self.pending.push_front(pending);
                 return true;
