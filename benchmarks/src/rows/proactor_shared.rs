@@ -12,6 +12,8 @@ use crate::{meter, park};
 
 /// Reads in flight, of all threads together.
 const DEPTH: u32 = 32;
+/// Long enough for what two threads that wake each other fall into, and out of.
+const CHUNK_MS: f64 = 150.0;
 /// As the builder has it.
 pub const SPIN: Duration = Duration::from_micros(25);
 
@@ -25,7 +27,11 @@ const AGAINST_A_POOL: Row = Row {
     variants: &[
         Variant {
             name: "tokio, spawn_blocking",
-            prepare: |_| tokio::spawn_blocking(),
+            prepare: |_| tokio::spawn_blocking(&processors()),
+        },
+        Variant {
+            name: "tokio, pool on the other",
+            prepare: |_| tokio::spawn_blocking(&processors()[1..]),
         },
         Variant {
             name: "ring-io",
@@ -41,10 +47,11 @@ const AGAINST_A_POOL: Row = Row {
         goal("ring-io, in tokio", Target::Ratio, 1, 0.90),
     ],
     note: "`ring-io` asks from a plain thread that parks; `in tokio` from tasks of the same current-thread runtime that \
-           `spawn_blocking` is called from. The driver is bound to the other processor; the threads of tokio's pool run \
-           where they like.",
+           `spawn_blocking` is called from. The driver is bound to the other processor. The threads of tokio's pool run \
+           where they like, or on the other processor alone, which suits them better where somebody else is at work. \
+           All sides have moods: how many operations one sleep of the one who asks is for.",
     is_pinned: false,
-    chunk_ms: 50.0,
+    chunk_ms: CHUNK_MS,
     ..Row::DEFAULT
 };
 
@@ -83,7 +90,7 @@ pub const SPINNING: Row = Row {
     note: "With one thread it is bound to one processor and the driver to the other; with two the driver runs where it \
            finds room. 32 reads in flight in both.",
     is_pinned: false,
-    chunk_ms: 50.0,
+    chunk_ms: CHUNK_MS,
     ..Row::DEFAULT
 };
 
@@ -129,10 +136,10 @@ pub fn ask(proactor: &Proactor, threads: u32, iterations: u64) -> Result<u64, Sk
 fn run(file: &File<Proactor>, blocks: u64, threads: u32, iterations: u64) -> u64 {
     let (depth, processors) = (DEPTH / threads, processors());
     thread::scope(|scope| {
-        for nth in 0..threads as usize {
+        for (nth, processor) in (0..threads).zip(processors) {
             scope.spawn(move || {
-                meter::pin(processors[nth]);
-                let first = nth as u32 * depth;
+                meter::pin(processor);
+                let first = nth * depth;
                 let tasks = (first..first + depth)
                     .map(|nth| read(file, Random::nth(nth), blocks, iterations));
                 park::run_all(tasks);
@@ -164,14 +171,14 @@ mod tokio {
         BLOCK, DEPTH, Done, File, Prepared, Proactor, Random, Skip, meter, processors, source,
     };
 
-    /// A runtime on this thread, with a pool whose threads run where they like.
-    fn runtime() -> Result<Runtime, Skip> {
-        // Asked now: a thread that is bound to one processor knows of no other, nor do those that it starts.
-        let all = processors();
+    /// A runtime on this thread, with a pool whose threads run on these processors.
+    fn runtime(pool: &[usize]) -> Result<Runtime, Skip> {
+        let pool = pool.to_vec();
         let runtime = Builder::new_current_thread()
-            .on_thread_start(move || meter::pin_to(&all))
+            .on_thread_start(move || meter::pin_to(&pool))
             .build();
-        meter::pin(all[0]);
+        // Last: a thread that is bound to one processor knows of no other.
+        meter::pin(processors()[0]);
         runtime.map_err(Skip::because)
     }
 
@@ -189,10 +196,10 @@ mod tokio {
         });
     }
 
-    pub fn spawn_blocking() -> Prepared {
+    pub fn spawn_blocking(pool: &[usize]) -> Prepared {
         let source = source(false)?;
         let (file, blocks) = (Arc::new(source.file), source.blocks);
-        let runtime = runtime()?;
+        let runtime = runtime(pool)?;
         Ok(Box::new(move |iterations| {
             run(&runtime, |random| {
                 let file = Arc::clone(&file);
@@ -224,7 +231,7 @@ mod tokio {
             .build()
             .map_err(Skip::because)?;
         let file = Arc::new(File::from_std(&proactor, source.file));
-        let runtime = runtime()?;
+        let runtime = runtime(&[other])?;
         Ok(Box::new(move |iterations| {
             run(&runtime, |random| {
                 let file = Arc::clone(&file);

@@ -35,7 +35,7 @@ const INTERNAL: u64 = RUNG + 1;
 
 /// So many entries are handed to the kernel at a time while it does them at once: what is done can be told of while it
 /// does the others.
-const PART: u32 = 4;
+const PART: u32 = 6;
 
 /// The longest that something that completed is not told of, while the driver has other things to do.
 const HOLD_MAX: Duration = Duration::from_micros(50);
@@ -217,16 +217,12 @@ impl Driver {
     /// An operation was pushed that is not over: to be started, or to be cancelled if it was started already.
     pub(super) fn deliver(&mut self, flight: Arc<dyn Flight>, cancelled: bool) {
         match flight.key().load(Relaxed) {
-            NEW if cancelled => self.end(flight, Completion::cancelled()),
+            // If it is pending its place in the list is passed by: see `next_pending`.
+            NEW | PENDING if cancelled => self.end(flight, Completion::cancelled()),
             NEW if self.stop.is_some() => self.end(flight, Completion::failed(OpError::Closed)),
             NEW => {
                 flight.key().store(PENDING, Relaxed);
                 self.pending.push_back(Pending::Start(flight));
-            }
-            PENDING if cancelled => {
-                let is_other = |pending: &Pending| !matches!(pending, Pending::Start(start) if Arc::ptr_eq(start, &flight));
-                self.pending.retain(is_other);
-                self.end(flight, Completion::cancelled());
             }
             PENDING => {}
             key => {
@@ -262,8 +258,6 @@ impl Driver {
             return;
         }
         if cancelled && keys().all(|key| key == PENDING) {
-            let is_other = |pending: &Pending| !matches!(pending, Pending::Chain(other) if Arc::ptr_eq(other, &chain));
-            self.pending.retain(is_other);
             self.end_chain(&chain, Completion::cancelled());
         } else if cancelled {
             // Those that are over have no number any more.
@@ -291,6 +285,22 @@ impl Driver {
         self.pending.push_back(Pending::Close(fd));
     }
 
+    /// What is to be pushed next. What was taken back is passed by: to look for it in the list when it was would take, for
+    /// many, as many times as long.
+    fn next_pending(&mut self) -> Option<Pending> {
+        loop {
+            match self.pending.pop_front()? {
+                Pending::Start(flight) if flight.key().load(Relaxed) != PENDING => {
+                    self.finished.push((flight, false));
+                }
+                Pending::Chain(chain) if chain.keys()[0].load(Relaxed) != PENDING => {
+                    self.discard_chain(chain);
+                }
+                pending => return Some(pending),
+            }
+        }
+    }
+
     /// Starts nothing any more, cancels everything, and ends when all has ended or at `deadline`.
     pub(super) fn stop_at(&mut self, deadline: Instant) {
         if self.stop.is_some() {
@@ -298,15 +308,17 @@ impl Driver {
         }
         self.stop = Some(deadline);
         self.shared.gate.close(&mut self.wakers);
-        for pending in std::mem::take(&mut self.pending) {
+        let mut others = VecDeque::new();
+        while let Some(pending) = self.next_pending() {
             match pending {
                 Pending::Start(flight) => self.end(flight, Completion::failed(OpError::Closed)),
                 Pending::Chain(chain) => {
                     self.end_chain(&chain, Completion::failed(OpError::Closed));
                 }
-                other => self.pending.push_back(other),
+                other => others.push_back(other),
             }
         }
+        self.pending = others;
         self.statistics.counters.cancels += 1;
         self.pending.push_back(Pending::CancelAll);
     }
@@ -328,11 +340,9 @@ impl Driver {
         // Before anybody is woken: who is woken is then the last to have the operation, and frees it on the thread that
         // allocated it.
         for (flight, clean_up) in self.finished.drain(..) {
-            guarded(|| {
-                if clean_up {
-                    flight.clean_up();
-                }
-            });
+            if clean_up {
+                guarded(|| flight.clean_up());
+            }
             guarded(|| drop(flight));
         }
         let mut wakers = self.wakers.drain(..).peekable();
@@ -370,7 +380,7 @@ impl Drop for Driver {
         // Somebody may have found the driver asleep and be on the way to it.
         self.shared.remove_bell();
         self.deliver_all();
-        for pending in std::mem::take(&mut self.pending) {
+        while let Some(pending) = self.next_pending() {
             match pending {
                 Pending::Start(flight) => self.end(flight, Completion::failed(OpError::Closed)),
                 Pending::Chain(chain) => {

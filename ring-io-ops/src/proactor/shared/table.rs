@@ -25,8 +25,8 @@ impl Table {
         }
     }
 
-    /// Takes an operation in; answers the user data of its entry.
-    pub(super) fn insert(&mut self, flight: Arc<dyn Flight>) -> u64 {
+    /// Takes an operation in; answers the user data of its entry, and lends it.
+    pub(super) fn insert(&mut self, flight: Arc<dyn Flight>) -> (u64, &dyn Flight) {
         let index = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place::default());
             // Fewer than 2^17: there is credit for no more.
@@ -34,8 +34,8 @@ impl Table {
         });
         let place = &mut self.places[index as usize];
         debug_assert!(place.flight.is_none(), "a free place is empty");
-        place.flight = Some(flight);
-        u64::from(index) | u64::from(place.generation) << 32
+        let user_data = u64::from(index) | u64::from(place.generation) << 32;
+        (user_data, &**place.flight.insert(flight))
     }
 
     fn place(&mut self, user_data: u64) -> Option<&mut Place> {

@@ -20,7 +20,7 @@ impl Driver {
             self.release_held();
         }
         let most = if self.at_once { PART } else { u32::MAX };
-        while let Some(pending) = self.pending.pop_front() {
+        while let Some(pending) = self.next_pending() {
             if self.port.prepared() >= most {
                 self.pending.push_front(pending);
                 return true;
@@ -101,15 +101,17 @@ impl Driver {
             self.end(flight, Completion::failed(busy));
             return Ok(());
         }
-        let user_data = self.table.insert(Arc::clone(&flight));
+        let late_fd = flight.late_fd();
+        let (user_data, flight) = self.table.insert(flight);
         sqe.set_user_data(user_data);
         // SAFETY: what the entry lends lives until the operation, which is in the table (1), has ended.
         if unsafe { self.port.push(sqe) } {
-            self.note_pushed(&*flight, user_data);
+            flight.key().store(user_data, Relaxed);
+            self.note_late(user_data, late_fd);
             self.submit_if_many();
             Ok(())
         } else {
-            self.table.remove(user_data);
+            let flight = self.table.remove(user_data).expect("put there above");
             Err(Pending::Start(flight))
         }
     }
@@ -122,7 +124,8 @@ impl Driver {
             .iter()
             .map(|link| {
                 let mut sqe = link.entry();
-                sqe.set_user_data(table.insert(Arc::clone(link)));
+                let (user_data, _) = table.insert(Arc::clone(link));
+                sqe.set_user_data(user_data);
                 sqe
             })
             .collect();
@@ -134,16 +137,17 @@ impl Driver {
             return Err(Pending::Chain(chain));
         }
         for (link, sqe) in links.iter().zip(&entries) {
-            self.note_pushed(&**link, sqe.user_data());
+            link.key().store(sqe.user_data(), Relaxed);
+            self.note_late(sqe.user_data(), link.late_fd());
         }
         // Not before all of them are there: a chain that is cut by a submit is two.
         self.submit_if_many();
         Ok(())
     }
 
-    pub(super) fn note_pushed(&mut self, flight: &dyn Flight, user_data: u64) {
-        flight.key().store(user_data, Relaxed);
-        if let Some(fd) = flight.late_fd() {
+    /// Notes the descriptor that an entry names which was pushed, if the kernel looks it up later.
+    fn note_late(&mut self, user_data: u64, fd: Option<RawFd>) {
+        if let Some(fd) = fd {
             if self.late.len() == self.late.capacity() {
                 // Most are over, in general; otherwise the list grows.
                 self.forget_late();

@@ -143,3 +143,40 @@ fn what_the_kernel_does_later_is_given_to_it_together_after_the_first_part() {
         assert_eq!(called(calls), 0);
     });
 }
+
+#[test]
+fn what_is_dropped_before_its_part_comes_never_reaches_the_kernel() {
+    let part = PART as usize;
+    for stops in [false, true] {
+        let mut driver = Driver::new(64, Batching::default(), Duration::from_micros(1), false)
+            .expect("a driver");
+        driver.turn();
+        let shared = Arc::clone(driver.shared());
+        let before = driver.statistics.counters.submitted;
+        let mut context = Context::from_waker(Waker::noop());
+        let mut ops: Vec<_> = (0..4 * part)
+            .map(|_| Box::pin(Op::new(&shared, Entry(Sqe::new()))))
+            .collect();
+        for op in &mut ops {
+            assert!(op.as_mut().poll(&mut context).is_pending());
+        }
+        driver.turn();
+        // The last stay.
+        ops.drain(..3 * part);
+        if stops {
+            driver.stop_at(Instant::now() + Duration::from_secs(20));
+        }
+        while driver.turn() || driver.outstanding() != 0 {}
+        let submitted = driver.statistics.counters.submitted - before;
+        // Of those that stayed, none when the driver was told to stop, but its request to cancel.
+        let of_the_rest = if stops { 1 } else { u64::from(PART) };
+        assert_eq!(submitted, u64::from(PART) + of_the_rest, "stops: {stops}");
+        assert_eq!(shared.gate.in_flight(), 0);
+        for op in &mut ops {
+            let Poll::Ready(result) = op.as_mut().poll(&mut context) else {
+                panic!("every operation has ended");
+            };
+            assert_eq!(result.is_err(), stops);
+        }
+    }
+}
