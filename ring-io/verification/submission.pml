@@ -5,9 +5,16 @@
  * itself is sequentially consistent here, weaker orders are the litmus tests' part. Positions are
  * exact numbers, as the ring's 64-bit positions are.
  *
- * Checked in every state: an index has one owner; the kernel's tail never moves backwards, never
- * covers a position that is not written, and never ends inside a batch. Checked at the end, and by
- * the absence of a deadlock: every entry was taken once, nobody waits for an entry that was left.
+ * Which index lies in a word of the array is left out: the protocol copies indices and never looks
+ * at them. What is kept is the position for which a word was stored. If each position is claimed
+ * once, and what is claimed was stored for that very position, then no index is in two hands.
+ *
+ * Checked at each step: a position is claimed once, and its word was read after it was stored and
+ * before it is overwritten; a word is stored only after the one of the lap before was claimed; the
+ * kernel's tail never moves backwards, never covers a position that is not written, and never ends
+ * inside a batch; an old stamp is never above the position that its slot stands for next. Checked
+ * whenever no push is followed by a submit that is still under way: the kernel has taken all that was
+ * pushed, so nobody who stays until that is so stays for ever. A deadlock is an error, too.
  *
  * Worker 0 pushes chains of two, the others single entries. Each of these breaks the protocol, and
  * the checker must find it:
@@ -16,6 +23,12 @@
  *   BREAK_ALONE    every thread publishes for itself
  *   BREAK_CHAIN    each entry of a batch is stamped on its own
  *   BREAK_CLAIM    an index is taken without the compare-and-swap
+ *   BREAK_EARLY    an index is read before the look whether its position is free
+ *
+ * What makes the state space small, and why nothing is lost: what only the checks need is written in
+ * the step that it belongs to, so it adds no steps; what nobody reads any more is set to one value,
+ * so that states that differ in nothing else are one; the publisher's own reads of what it alone
+ * changes are no steps of their own.
  */
 #ifndef WORKERS
 #define WORKERS 2
@@ -26,149 +39,181 @@
 #ifndef ENTRIES
 #define ENTRIES 2
 #endif
-#define POSITIONS (ENTRIES + 2 * WORKERS * BATCHES + 1)
 #define SLOT(position) ((position) % ENTRIES)
-#define NOBODY 255
 
 /* head <= khead <= ktail <= tail <= head + ENTRIES; the first lap holds the free indices. */
 byte head = 0, tail = ENTRIES, khead = ENTRIES, ktail = ENTRIES;
 byte requests = 0;              /* raised by each submit; who raises it from zero publishes */
-byte published = ENTRIES;       /* the publisher's own word */
-byte array[ENTRIES], stamp[ENTRIES];
+byte array[ENTRIES];            /* the position for which the word was stored last */
+byte stamp[ENTRIES];
 
 /* What only the checks read. */
-byte owner[ENTRIES];            /* the worker that may write the entry's bytes */
-bit written[POSITIONS], ends[POSITIONS];
-byte pushed = 0, consumed = 0, finished = 0;
+bit ends[ENTRIES];              /* whether a batch ends at the position, beyond the kernel's tail */
+byte busy = 0;                  /* how many workers are between their ticket and the end of their submit */
 
-inline take_over(index) {
-  assert(owner[index] == NOBODY);
-  owner[index] = me
+inline look(position) {
+  right = right && array[SLOT(position)] == position
 }
 
 inline pop() {
+  atomic { seen = head; right = 1 };
   do
-  :: seen = head;
+#ifdef BREAK_EARLY
+  :: look(seen);
      (khead >= seen + size || head != seen);
-     if
-     :: khead < seen + size -> skip             /* somebody was quicker: look again */
-     :: else ->
-        first = array[SLOT(seen)];
-        if :: size == 2 -> second = array[SLOT(seen + 1)] :: else fi;
-        atomic {
-          if
-#ifdef BREAK_CLAIM
-          :: true ->
 #else
-          :: head == seen ->
+  :: khead >= seen + size ->
+     look(seen);
 #endif
-             head = seen + size;
-             take_over(first);
-             if :: size == 2 -> take_over(second) :: else fi;
-             break
-          :: else -> skip
-          fi
-        }
-     fi
+     if :: size == 2 -> look(seen + 1) :: else fi;
+     atomic {
+       if
+#ifdef BREAK_CLAIM
+       :: true ->
+#else
+       :: head == seen ->
+#endif
+          assert(head == seen && right);
+          head = seen + size;
+          seen = 0;
+          right = 0;
+          break
+       :: else -> seen = head; right = 1
+       fi
+     }
+#ifndef BREAK_EARLY
+  :: atomic { khead < seen + size && head != seen -> seen = head }
+#endif
   od
 }
 
-inline store(position, index) {
-  atomic { array[SLOT(position)] = index; written[position] = 1; owner[index] = NOBODY }
+inline store(position) {
+  d_step {
+    assert(position < head + ENTRIES && array[SLOT(position)] + ENTRIES == position);
+    array[SLOT(position)] = position
+  }
 }
 
 inline push() {
-  atomic { ticket = tail; tail = tail + size };
-  store(ticket, first);
+  atomic { ticket = tail; tail = tail + size; ends[SLOT(tail)] = 1; busy++ };
+  store(ticket);
 #ifdef BREAK_CHAIN
   stamp[SLOT(ticket)] = ticket + 1;
 #endif
   if
   :: size == 2 ->
-     store(ticket + 1, second);
+     store(ticket + 1);
 #ifdef BREAK_CHAIN
      stamp[SLOT(ticket + 1)] = ticket + 2
 #endif
   :: else
   fi;
-  atomic { ends[ticket + size] = 1; pushed = pushed + size };
-#ifndef BREAK_CHAIN
-  stamp[SLOT(ticket)] = ticket + size
+#ifdef BREAK_CHAIN
+  ticket = 0
+#else
+  d_step { stamp[SLOT(ticket)] = ticket + size; ticket = 0 }
 #endif
 }
 
 /* One round: find the end of what is ready, show it to the kernel, let the kernel take it. */
-inline round(position) {
+inline round() {
 #ifdef BREAK_EAGER
   position = tail;
 #else
   do
-  :: mark = stamp[SLOT(position)];
-     if :: mark > position -> position = mark :: else -> break fi
+  :: atomic { stamp[SLOT(position)] > position -> position = stamp[SLOT(position)] }
+  :: atomic { else -> break }
   od;
 #endif
   atomic {
-    assert(position >= ktail);
-    assert(position == ktail || ends[position]);
-    ktail = position
+    assert(position >= ktail && position <= head + ENTRIES);
+    if
+    :: position != ktail ->
+       assert(ends[SLOT(position)]);
+       do
+       :: ktail < position -> ktail++; ends[SLOT(ktail)] = 0
+       :: else -> break
+       od
+    :: else
+    fi;
+    position = 0
   };
+  /* The kernel takes entry by entry: what it shows at its ends, and more. */
   do
-  :: atomic { khead < ktail -> assert(written[khead]); consumed++; khead++ }
+  :: d_step {
+       khead < ktail ->
+       assert(array[SLOT(khead)] == khead);
+       assert(stamp[SLOT(khead)] <= khead + ENTRIES);
+       stamp[SLOT(khead)] = 0;
+       khead++
+     }
   :: atomic { khead >= ktail -> break }
   od
 }
 
-inline submit() {
-#ifdef BREAK_ALONE
-  from = ktail;
-  round(from);
-#else
-  atomic { before = requests; requests++ };
-  if
-  :: before != 0 -> skip                        /* delegated */
-  :: else ->
-     served = 1;
-     do
-     :: from = published;
-        round(from);
-        published = from;
-#ifdef BREAK_FORGET
-        requests = 0;
-        break
-#else
-        atomic { before = requests; requests = requests - served };
-        if :: before == served -> break :: else -> served = before - served fi
-#endif
-     od
-  fi;
-#endif
-  skip
+inline submitted() {
+  busy--;
+  assert(busy != 0 || (requests == 0 && ktail == tail && khead == tail))
 }
 
-proctype worker(byte me; byte size) {
-  byte left = BATCHES, seen, first, second, ticket, before, served, from, mark;
-  bit waits;
+inline submit() {
+#ifdef BREAK_ALONE
+  position = ktail;
+  round();
+  atomic { submitted() }
+#else
+  d_step {
+    if
+    :: requests == 0 -> served = 1; position = ktail
+    :: else
+    fi;
+    requests++;
+    if
+    :: served == 0 -> submitted()   /* delegated */
+    :: else
+    fi
+  };
+  do
+  :: served == 0 -> break
+  :: else ->
+     round();
+     atomic {
+#ifdef BREAK_FORGET
+       requests = 0;
+#else
+       requests = requests - served;
+#endif
+       served = requests;
+       if
+       :: served == 0 -> submitted()
+       :: else -> position = ktail
+       fi
+     }
+  od
+#endif
+}
+
+proctype worker(byte size) {
+  byte left = BATCHES, seen, ticket, served, position;
+  bit right;
   do
   :: left == 0 -> break
   :: else ->
      pop();
      push();
      submit();
-     /* Some callers stay until the kernel has taken what they pushed. */
-     if :: waits = 0 :: waits = 1 fi;
-     if :: waits -> (khead >= ticket + size) :: else fi;
      left--
-  od;
-  finished++
+  od
 }
 
 init {
   byte n;
   atomic {
-    for (n : 0 .. ENTRIES - 1) { array[n] = n; owner[n] = NOBODY }
-    run worker(0, 2);
-    for (n : 1 .. WORKERS - 1) { run worker(n, 1) }
+    for (n : 0 .. ENTRIES - 1) { array[n] = n };
+    run worker(2);
+    for (n : 1 .. WORKERS - 1) { run worker(1) };
+    n = 0
   };
-  (finished == WORKERS);
-  assert(consumed == pushed && requests == 0 && ktail == tail && khead == ktail)
+  (_nr_pr == 1);
+  assert(busy == 0 && tail == ENTRIES + BATCHES * (WORKERS + 1) && khead == tail)
 }

@@ -10,6 +10,10 @@
  * completions are there or to come. The checker looks at every interleaving of the accesses to
  * shared words. Checked besides: one leader at a time, no completion claimed twice.
  *
+ * What makes the state space small, and why nothing is lost: the epoch is compared with keys and
+ * nothing else, so only which keys are the current one is kept; what a thread does not read any more
+ * is set to one value.
+ *
  * Each of these breaks the protocol, and the checker must find it:
  *   BREAK_LOOK      a follower sleeps without a last look
  *   BREAK_ANNOUNCE  a follower looks first and announces itself after
@@ -37,8 +41,10 @@ byte queued = 0, taken = 0, completed = 0, claimed = 0;
  * publishes and somebody has asked since. */
 byte requests = 0;
 bit leader = 0;
-byte waiters = 0, epoch = 0;
-bit asleep[4];                    /* room for the largest THREADS */
+byte waiters = 0;
+/* Of the epoch only this matters: whether it is still the key that the thread has taken. */
+bit current[THREADS];
+bit asleep[THREADS];
 byte refusals = REFUSALS;         /* how often the kernel may still refuse */
 byte early = EARLY;               /* how many waits may still end early */
 byte finished = 0;
@@ -66,10 +72,28 @@ inline wake_one() {
     if
     :: asleep[0] -> asleep[0] = 0
     :: asleep[1] -> asleep[1] = 0
+#if THREADS > 2
     :: asleep[2] -> asleep[2] = 0
+#endif
+#if THREADS > 3
     :: asleep[3] -> asleep[3] = 0
+#endif
     :: else -> skip
     fi
+  }
+}
+
+/* The epoch changes, so no key that was taken before is the current one. */
+inline bump() {
+  d_step {
+    current[0] = 0;
+    current[1] = 0;
+#if THREADS > 2
+    current[2] = 0;
+#endif
+#if THREADS > 3
+    current[3] = 0;
+#endif
   }
 }
 
@@ -77,7 +101,7 @@ inline notify() {
   if
   :: waiters != 0 ->
 #ifndef BREAK_BUMP
-     epoch++;
+     bump();
 #endif
      wake_one()
   :: else
@@ -88,7 +112,7 @@ inline notify() {
 inline park() {
   atomic {
     if
-    :: epoch == key -> asleep[me] = 1
+    :: current[me] -> asleep[me] = 1
     :: else -> skip
     fi
   };
@@ -100,29 +124,34 @@ inline park() {
   od
 }
 
+/* Whether another thread leads and nothing is there; the second is not looked at if the first is not so. */
+inline look() {
+  looks = leader;
+  if :: looks -> looks = EMPTY :: else fi
+}
+
 inline sleep_beside() {
   slept = 1;
 #ifdef BREAK_ANNOUNCE
-  key = epoch;
-  looks = leader;
-  looks = looks && EMPTY;
+  current[me] = 1;
+  look();
   waiters++;
 #else
   waiters++;
 #ifndef BREAK_KEY
-  key = epoch;
+  current[me] = 1;
 #endif
+#ifdef BREAK_LOOK
   looks = 1;
-#ifndef BREAK_LOOK
-  looks = leader;
-  looks = looks && EMPTY;
+#else
+  look();
 #endif
 #ifdef BREAK_KEY
-  key = epoch;
+  current[me] = 1;
 #endif
 #endif
   if :: looks -> park() :: else fi;
-  atomic { waiters--; key = 0; looks = 0; bounded = 0 }
+  atomic { waiters--; current[me] = 0; looks = 0; bounded = 0 }
 }
 
 /* Until a completion is claimed or the wait ends early. */
@@ -157,8 +186,7 @@ inline wait() {
 #ifndef BREAK_PASS
      if
      :: slept ->
-        looks = leader;
-        looks = looks && EMPTY;
+        look();
         if :: !looks -> notify() :: else fi
      :: else
      fi
@@ -169,7 +197,7 @@ inline wait() {
 }
 
 proctype thread(byte me) {
-  byte left = TURNS, key;
+  byte left = TURNS;
   bit publishes, leads, slept, looks, bounded;
   do
   :: left == 0 -> break

@@ -8,7 +8,7 @@ use loom::thread;
 
 use ring_io::concurrent::protocol::sim::Done;
 
-use crate::support::{Ring, assert_happened, check};
+use crate::support::{Ring, assert_happened, check, usual};
 
 /// Completes as many of `tokens` as there is room for; answers how many.
 fn complete_some(ring: &Ring, from: u64, tries: u64) -> u64 {
@@ -41,7 +41,7 @@ fn assert_each_once(ring: &Ring, mut seen: Vec<u64>, completed: u64) {
 #[test]
 fn slots_are_used_again_under_one_reaper() {
     static REUSED: Counter = Counter::new(0);
-    check(3, || {
+    check(usual(3).whole(), || {
         let ring = Arc::new(Ring::new(2, 2, u32::MAX));
         let other = Arc::clone(&ring);
         let reaper = thread::spawn(move || reap_some(&other, 2, 3));
@@ -58,7 +58,7 @@ fn slots_are_used_again_under_one_reaper() {
 #[test]
 fn a_kernel_that_tries_again_meets_no_reaper_in_its_slots() {
     static REUSED: Counter = Counter::new(0);
-    check(3, || {
+    check(usual(3).deep(4), || {
         let ring = Arc::new(Ring::new(2, 2, u32::MAX));
         let theirs = Arc::clone(&ring);
         let kernel = thread::spawn(move || complete_some(&theirs, 1, 4));
@@ -77,7 +77,7 @@ fn a_kernel_that_tries_again_meets_no_reaper_in_its_slots() {
 
 #[test]
 fn what_is_kept_back_lazily_is_given_back_in_whole_by_a_release() {
-    check(3, || {
+    check(usual(3).whole(), || {
         let ring = Arc::new(Ring::new(2, 8, u32::MAX - 1));
         assert_eq!(complete_some(&ring, 1, 3), 3);
         let reap_lazily = |ring: &Ring| {
@@ -105,7 +105,7 @@ fn what_is_kept_back_lazily_is_given_back_in_whole_by_a_release() {
 #[test]
 fn what_overflowed_is_flushed_by_one_thread_and_reaped_once() {
     static BUSY: Counter = Counter::new(0);
-    check(3, || {
+    check(usual(3).deep(4), || {
         let ring = Arc::new(Ring::new(2, 2, u32::MAX));
         {
             let mut kernel = ring.kernel.lock().unwrap();

@@ -3,7 +3,7 @@
 //!
 //! `RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --release -p ring-io --test loom`
 //!
-//! `LOOM_MAX_PREEMPTIONS` replaces each model's own bound.
+//! `RING_IO_LOOM_DEEP=1` has each model explore further, and `LOOM_MAX_PREEMPTIONS` replaces both of its own bounds.
 #![cfg(loom)]
 
 mod completion;

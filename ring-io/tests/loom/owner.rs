@@ -9,7 +9,7 @@ use loom::thread;
 
 use ring_io::concurrent::protocol::{Driver, Duty, Published};
 
-use crate::support::{Futex, Ring, assert_happened, check};
+use crate::support::{Futex, Ring, assert_happened, check, usual};
 
 struct Shared {
     ring: Ring,
@@ -64,7 +64,7 @@ impl Driver for Owner<'_> {
 
 #[test]
 fn an_owner_submits_what_two_threads_push() {
-    check(2, || {
+    check(usual(2).deep(3), || {
         let shared = Shared::new();
         let owner = spawn_owner(&shared);
         let push = |shared: &Shared, token| {
@@ -92,7 +92,7 @@ fn an_owner_submits_what_two_threads_push() {
 #[test]
 fn what_was_pushed_before_an_owner_is_told_to_stop_is_submitted() {
     static ENDED_LATER: Counter = Counter::new(0);
-    check(3, || {
+    check(usual(3).deep(6), || {
         let shared = Shared::new();
         let owner = spawn_owner(&shared);
         assert!(shared.ring.push(1));

@@ -12,7 +12,7 @@ use loom::thread;
 use ring_io::concurrent::protocol::sim::{Entry, NEED_WAKEUP};
 use ring_io::concurrent::protocol::wake_fence;
 
-use crate::support::{Ring, assert_happened, check};
+use crate::support::{Bounds, Ring, assert_happened, check, usual};
 
 fn sorted(mut tokens: Vec<u64>) -> Vec<u64> {
     tokens.sort_unstable();
@@ -23,7 +23,7 @@ fn sorted(mut tokens: Vec<u64>) -> Vec<u64> {
 fn each_entry_of_two_threads_reaches_the_kernel_once() {
     static FULL: Counter = Counter::new(0);
     static DELEGATED: Counter = Counter::new(0);
-    check(3, || {
+    check(usual(3).deep(4), || {
         let ring = Arc::new(Ring::new(2, 4, u32::MAX));
         let taken = Arc::new(Plain::new(Vec::new()));
         let work = |base: u64, ring: Arc<Ring>, taken: Arc<Plain<Vec<u64>>>| {
@@ -59,7 +59,7 @@ fn each_entry_of_two_threads_reaches_the_kernel_once() {
 
 #[test]
 fn each_entry_of_three_threads_reaches_the_kernel_once() {
-    check(2, || {
+    check(usual(2).deep(3), || {
         let ring = Arc::new(Ring::new(2, 4, 0));
         let taken = Arc::new(Plain::new(Vec::new()));
         let work = |token: u64| {
@@ -82,7 +82,7 @@ fn each_entry_of_three_threads_reaches_the_kernel_once() {
 
 #[test]
 fn a_batch_is_published_whole_and_in_order() {
-    check(3, || {
+    check(usual(3).deep(5), || {
         let ring = Arc::new(Ring::new(4, 8, u32::MAX - 1));
         let calls = Arc::new(Plain::new(Vec::new()));
         let submit = |ring: &Ring, calls: &Plain<Vec<Vec<u64>>>| {
@@ -115,7 +115,7 @@ fn a_batch_is_published_whole_and_in_order() {
 #[test]
 fn what_was_taken_may_be_used_anew() {
     static TAKEN: Counter = Counter::new(0);
-    check(3, || {
+    check(usual(3).deep(6), || {
         let ring = Arc::new(Ring::new(2, 4, u32::MAX));
         // What the first entry points at.
         let lent = Arc::new(UnsafeCell::new(0_u64));
@@ -154,8 +154,8 @@ fn what_was_taken_may_be_used_anew() {
 }
 
 /// A polling thread that sleeps: a lost wake-up is a deadlock, which the checker reports.
-fn wakes_the_poller(preemptions: usize, threads: u64, entries_each: u64) {
-    check(preemptions, move || {
+fn wakes_the_poller(bounds: Bounds, threads: u64, entries_each: u64) {
+    check(bounds, move || {
         let ring = Arc::new(Ring::new(2, 4, u32::MAX - 1));
         let bed = Arc::new((Mutex::new(false), Condvar::new()));
         let work = {
@@ -214,10 +214,10 @@ fn wakes_the_poller(preemptions: usize, threads: u64, entries_each: u64) {
 
 #[test]
 fn a_sleeping_poller_is_woken_by_each_of_two_threads() {
-    wakes_the_poller(3, 2, 1);
+    wakes_the_poller(usual(3).deep(4), 2, 1);
 }
 
 #[test]
 fn a_sleeping_poller_is_woken_for_each_of_three_entries() {
-    wakes_the_poller(3, 1, 3);
+    wakes_the_poller(usual(3).deep(5), 1, 3);
 }

@@ -10,28 +10,72 @@ use ring_io::concurrent::protocol::sim::{Done, Entry, Kernel, Memory};
 use ring_io::concurrent::protocol::sync::AtomicU32;
 use ring_io::concurrent::protocol::{Completion, Parker, Published, Submission};
 
-/// Runs `model` in every order of steps, as far as `preemptions` allow.
-pub(crate) fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(preemptions);
-    builder.max_branches = 50_000;
-    let runs = std::sync::Arc::new(Counter::new(0));
-    let counted = std::sync::Arc::clone(&runs);
-    builder.check(move || {
-        counted.fetch_add(1, Relaxed);
-        model();
-    });
-    let test = std::thread::current();
-    eprintln!(
-        "{}: {} executions",
-        test.name().unwrap_or("unnamed"),
-        runs.load(Relaxed)
-    );
+/// How many preemptions a model explores: threads stopped where they could go on. It explores every order of steps with
+/// so many, and every choice among the values that a load may see.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    usual: usize,
+    deep: Option<usize>,
 }
 
-/// That something was seen in some execution, so that the model shows anything. A smaller search may miss it.
+/// With at most `preemptions`, which takes seconds; and as many in a deep run, unless that is to go further.
+pub(crate) fn usual(preemptions: usize) -> Bounds {
+    Bounds {
+        usual: preemptions,
+        deep: Some(preemptions),
+    }
+}
+
+impl Bounds {
+    /// In a deep run, which `RING_IO_LOOM_DEEP` asks for: with so many, which takes a minute or two.
+    pub(crate) fn deep(self, preemptions: usize) -> Self {
+        Self {
+            deep: Some(preemptions),
+            ..self
+        }
+    }
+
+    /// In a deep run: with any number, every order there is.
+    pub(crate) fn whole(self) -> Self {
+        Self { deep: None, ..self }
+    }
+}
+
+/// Runs `model` in every order of steps, as far as `bounds` allow.
+pub(crate) fn check(bounds: Bounds, model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    let own = if std::env::var_os("RING_IO_LOOM_DEEP").is_some() {
+        bounds.deep
+    } else {
+        Some(bounds.usual)
+    };
+    // What the builder has already is `LOOM_MAX_PREEMPTIONS`.
+    builder.preemption_bound = builder.preemption_bound.or(own);
+    let bound = builder.preemption_bound.map_or_else(
+        || "any number of preemptions".to_owned(),
+        |bound| format!("at most {bound} preemptions"),
+    );
+    builder.max_branches = 50_000;
+    let test = std::thread::current();
+    let name = test.name().unwrap_or("unnamed").to_owned();
+    let runs = std::sync::Arc::new(Counter::new(0));
+    let (counted, named) = (std::sync::Arc::clone(&runs), name.clone());
+    builder.check(move || {
+        let runs = counted.fetch_add(1, Relaxed) + 1;
+        if runs % 100_000 == 0 {
+            eprintln!("{named}: {runs} executions so far");
+        }
+        model();
+    });
+    eprintln!("{name}: {} executions, {bound}", runs.load(Relaxed));
+}
+
+/// That something was seen in some execution, so that the model shows anything. A smaller search may miss it, and where
+/// an ordering is weakened it is no news.
 pub(crate) fn assert_happened(count: &Counter, what: &str) {
-    let is_whole = std::env::var_os("LOOM_MAX_PREEMPTIONS").is_none();
+    let is_whole = ["LOOM_MAX_PREEMPTIONS", "RING_IO_MUTATE"]
+        .iter()
+        .all(|variable| std::env::var_os(variable).is_none());
     assert!(!is_whole || count.load(Relaxed) > 0, "never seen: {what}");
 }
 

@@ -10,7 +10,7 @@ use loom::thread;
 use ring_io::concurrent::protocol::sync::AtomicU32;
 use ring_io::concurrent::protocol::{Event, Nap, Parker, Site, Waiter, Waiting, at};
 
-use crate::support::{Futex, Ring, assert_happened, check};
+use crate::support::{Futex, Ring, assert_happened, check, usual};
 
 struct Shared {
     ring: Ring,
@@ -98,7 +98,7 @@ fn assert_each_once(seen: impl IntoIterator<Item = Vec<u64>>, completed: u64) {
 
 #[test]
 fn two_waiters_get_one_of_two_completions_each() {
-    check(3, || {
+    check(usual(3).deep(4), || {
         let shared = Shared::new();
         let waiters: Vec<_> = (0..2)
             .map(|_| {
@@ -115,7 +115,7 @@ fn two_waiters_get_one_of_two_completions_each() {
 
 #[test]
 fn three_waiters_get_one_of_three_completions_each() {
-    check(1, || {
+    check(usual(1).deep(2), || {
         let shared = Shared::new();
         let waiters: Vec<_> = (0..2)
             .map(|_| {
@@ -135,7 +135,7 @@ fn three_waiters_get_one_of_three_completions_each() {
 // One takes what woke the leader away; the leader goes on, and nobody sleeps for ever.
 #[test]
 fn a_reaper_that_never_waits_leaves_no_waiter_asleep() {
-    check(1, || {
+    check(usual(1).deep(2), || {
         let shared = Shared::new();
         let waiters: Vec<_> = (0..2)
             .map(|_| {
@@ -159,7 +159,7 @@ fn a_reaper_that_never_waits_leaves_no_waiter_asleep() {
 // Two threads submit, one of them for both, then both wait for their completions.
 #[test]
 fn who_delegates_a_submit_and_waits_gets_its_completion() {
-    check(2, || {
+    check(usual(2).deep(4), || {
         let shared = Shared::new();
         let work = |shared: &Shared, token: u64| {
             assert!(shared.ring.push(token));
@@ -177,7 +177,7 @@ fn who_delegates_a_submit_and_waits_gets_its_completion() {
 #[test]
 fn a_follower_learns_that_the_ring_is_dead() {
     static GAVE_UP: Counter = Counter::new(0);
-    check(3, || {
+    check(usual(3).deep(6), || {
         let shared = Shared::new();
         let waiters: Vec<_> = (1..=2)
             .map(|token| {
@@ -201,7 +201,7 @@ fn a_follower_learns_that_the_ring_is_dead() {
 
 #[test]
 fn an_event_wakes_who_prepared_and_who_comes_late_sees_why() {
-    check(3, || {
+    check(usual(3).deep(5), || {
         let shared = Arc::new((Event::default(), Futex::new()));
         let flag = Arc::new(AtomicU32::new(0));
         let sleeper = {
@@ -243,7 +243,7 @@ impl Parker for Witness {
 #[test]
 fn who_leaves_an_event_sees_what_a_waker_did_that_counted_on_it() {
     static COUNTED_ON: Counter = Counter::new(0);
-    check(3, || {
+    check(usual(3).whole(), || {
         let shared = Arc::new((Event::default(), AtomicU32::new(0)));
         let witness = std::sync::Arc::new(Witness::default());
         let (theirs, tells) = (Arc::clone(&shared), std::sync::Arc::clone(&witness));

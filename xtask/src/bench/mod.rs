@@ -9,7 +9,7 @@
 mod compare;
 pub(crate) mod guard;
 mod instructions;
-mod machine;
+pub(crate) mod machine;
 mod outcome;
 #[cfg(feature = "plots")]
 mod plot;

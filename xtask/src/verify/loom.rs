@@ -1,17 +1,22 @@
 //! The protocol's own code under the model checker loom, as it is and with one ordering weakened.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 
+use super::process::Cost;
 use super::sites::Weakening;
-use super::{Depth, Part, process};
+use super::{Depth, Part, process, record};
 use crate::workspace;
 
 /// How many involuntary switches of threads a model explores, in place of its own bound.
 const BOUND: &str = "LOOM_MAX_PREEMPTIONS";
+/// Has each model explore as far as it says that a deep run can.
+const DEEP: &str = "RING_IO_LOOM_DEEP";
 /// Which ordering is weakened.
 const MUTATE: &str = "RING_IO_MUTATE";
 
@@ -19,6 +24,8 @@ const MUTATE: &str = "RING_IO_MUTATE";
 pub(super) struct Suite {
     program: PathBuf,
     tests: Vec<String>,
+    /// What asking about weakenings has cost so far.
+    asking: Mutex<Cost>,
 }
 
 /// What loom says of one weakening.
@@ -26,8 +33,18 @@ pub(super) struct Suite {
 pub(super) enum Answer {
     /// This test fails.
     Caught(String),
-    /// No test failed that was asked.
-    NotCaught,
+    /// No test failed that was asked; these were not explored to their end.
+    NotCaught(Vec<String>),
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Caught(test) => write!(f, "noticed by {test}"),
+            Self::NotCaught(cut) if cut.is_empty() => f.write_str("no model notices"),
+            Self::NotCaught(cut) => write!(f, "searched, not exhausted: {}", cut.join(", ")),
+        }
+    }
 }
 
 impl Suite {
@@ -55,7 +72,11 @@ impl Suite {
         let program = workspace::executable(&mut build, "loom")?;
         let tests = list(&program)?;
         ensure!(!tests.is_empty(), "the loom suite has no test");
-        Ok(Self { program, tests })
+        Ok(Self {
+            program,
+            tests,
+            asking: Mutex::default(),
+        })
     }
 
     /// Every model with the orderings of the source.
@@ -64,81 +85,109 @@ impl Suite {
         let (bound, limit) = match depth {
             Depth::Quick => (Some("1"), Duration::from_secs(60)),
             Depth::Full => (None, Duration::from_secs(300)),
-            Depth::Deep => (Some("4"), Duration::from_secs(3600)),
+            Depth::Deep => (None, Duration::from_secs(1800)),
         };
         let mut part = Part::default();
         let outcomes = process::on_all_cores(&self.tests, |test| {
             let mut command = self.command(test, bound);
             command.env_remove(MUTATE);
-            process::run(&mut command, limit)
+            if depth == Depth::Deep {
+                command.env(DEEP, "1");
+            }
+            let found = process::run(test, &mut command, limit)?;
+            Ok(judge(test, &found, limit))
         })?;
-        for (test, outcome) in self.tests.iter().zip(outcomes) {
-            let executions = executions(&outcome.output);
-            let seconds = outcome.time.as_secs_f64();
-            println!(
-                "{:>10} executions  {seconds:5.1} s  {test}",
-                executions.unwrap_or(0)
-            );
-            part.count(if outcome.status.is_none() {
-                Err(anyhow!(
-                    "loom {test}: not explored within {} s",
-                    limit.as_secs()
-                ))
-            } else if !outcome.succeeded() {
-                Err(anyhow!("loom {test}:\n{}", outcome.output))
-            } else {
-                executions
-                    .map(|_| ())
-                    .with_context(|| format!("loom {test}: does not say how much it explored"))
-            });
+        for outcome in outcomes {
+            if let Ok(row) = &outcome {
+                part.explored.push(row.clone());
+            }
+            part.count(outcome);
         }
         Ok(part)
     }
 
     /// Whether the test that noticed `weakening` before still does.
     pub(super) fn confirm(&self, weakening: &Weakening, test: &String) -> Result<bool> {
+        let limit = Duration::from_secs(60);
         Ok(self.tests.contains(test)
-            && self.notices(test, weakening, "3", Duration::from_secs(60))?)
+            && self.notices(test, weakening, Some("3"), limit)? == Some(true))
     }
 
     /// Which test notices `weakening`, the first of all that may.
     pub(super) fn search(&self, weakening: &Weakening, depth: Depth) -> Result<Answer> {
-        // A bound is always given: a model's demand that something happened must not pass for a fault found.
         let (bound, limit) = match depth {
-            Depth::Quick => return Ok(Answer::NotCaught),
-            Depth::Full => ("2", Duration::from_secs(10)),
-            Depth::Deep => ("3", Duration::from_secs(600)),
+            Depth::Quick => return Ok(Answer::NotCaught(Vec::new())),
+            Depth::Full => (Some("2"), Duration::from_secs(10)),
+            // As far as without the weakening.
+            Depth::Deep => (None, Duration::from_secs(600)),
         };
+        let mut cut = Vec::new();
         for test in self.tests.iter().filter(|test| concerns(test, weakening)) {
-            if self.notices(test, weakening, bound, limit)? {
-                return Ok(Answer::Caught(test.clone()));
+            match self.notices(test, weakening, bound, limit)? {
+                Some(true) => return Ok(Answer::Caught(test.clone())),
+                Some(false) => {}
+                None => cut.push(test.clone()),
             }
         }
-        Ok(Answer::NotCaught)
+        Ok(Answer::NotCaught(cut))
     }
 
+    /// What all questions about weakenings have cost.
+    pub(super) fn asking(&self) -> Cost {
+        *self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None`: the time was up, so nobody knows.
     fn notices(
         &self,
         test: &str,
         weakening: &Weakening,
-        bound: &str,
+        bound: Option<&str>,
         limit: Duration,
-    ) -> Result<bool> {
-        let mut command = self.command(test, Some(bound));
+    ) -> Result<Option<bool>> {
+        let mut command = self.command(test, bound);
         command.env(MUTATE, weakening.to_string());
-        Ok(process::run(&mut command, limit)?.failed())
+        let found = process::run(&format!("{test} {weakening}"), &mut command, limit)?;
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        asking.add(found.cost);
+        Ok(found.status.map(|status| !status.success()))
     }
 
     fn command(&self, test: &str, bound: Option<&str>) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(["--exact", test, "--nocapture"])
-            .env_remove(BOUND);
+            .env_remove(BOUND)
+            .env_remove(DEEP);
         if let Some(bound) = bound {
             command.env(BOUND, bound);
         }
         command
     }
+}
+
+/// Prints what a model has explored, and answers it, or what is wrong.
+fn judge(test: &str, found: &process::Finished, limit: Duration) -> Result<record::Row> {
+    let explored = explored(&found.output);
+    println!(
+        "{:>10} executions  {:5.1} s  {test}",
+        explored.map_or(0, |(executions, _)| executions),
+        found.cost.wall.as_secs_f64()
+    );
+    ensure!(
+        found.status.is_some(),
+        "loom {test}: searched, not exhausted: not done within {} s",
+        limit.as_secs()
+    );
+    ensure!(found.succeeded(), "loom {test}:\n{}", found.output);
+    let (executions, bound) =
+        explored.with_context(|| format!("loom {test}: does not say how much it explored"))?;
+    Ok(record::Row {
+        tool: "loom",
+        what: format!("`{test}`, {bound}"),
+        size: format!("{executions} executions"),
+        cost: found.cost,
+    })
 }
 
 /// Models of one queue touch neither the other's sites nor those of waiting; models of waiting touch all.
@@ -163,12 +212,13 @@ fn list(program: &PathBuf) -> Result<Vec<String>> {
     Ok(names.map(str::to_owned).collect())
 }
 
-/// Finds `name: 123 executions` in what a model prints at its end.
-fn executions(output: &str) -> Option<u64> {
-    let line = output
-        .lines()
-        .find_map(|line| line.strip_suffix(" executions"))?;
-    line.rsplit(' ').next()?.parse().ok()
+/// Finds `name: 123 executions, at most 3 preemptions` in what a model prints at its end.
+fn explored(output: &str) -> Option<(u64, &str)> {
+    output.lines().find_map(|line| {
+        let (before, bound) = line.split_once(" executions, ")?;
+        let executions = before.rsplit(' ').next()?.parse().ok()?;
+        Some((executions, bound))
+    })
 }
 
 #[cfg(test)]
@@ -177,8 +227,8 @@ mod tests {
 
     #[test]
     fn executions_are_read_from_what_a_model_prints() {
-        let output = "running 1 test\ncompletion::a: 188 executions\ntest completion::a ... ok\n";
-        assert_eq!(executions(output), Some(188));
-        assert_eq!(executions("running 1 test\n"), None);
+        let output = "running 1 test\ncompletion::a: 188 executions, at most 3 preemptions\ntest completion::a ... ok\n";
+        assert_eq!(explored(output), Some((188, "at most 3 preemptions")));
+        assert_eq!(explored("completion::a: 100000 executions so far\n"), None);
     }
 }

@@ -10,6 +10,7 @@ mod harmless;
 mod litmus;
 mod loom;
 mod process;
+mod record;
 mod sanitizers;
 mod sites;
 mod spin;
@@ -28,7 +29,7 @@ pub(crate) enum Depth {
     Quick,
     /// Below ten minutes on two cores.
     Full,
-    /// As long as it takes.
+    /// Below forty minutes and 12 GiB on two cores; how long each part takes stands in `deep.md`.
     Deep,
 }
 
@@ -76,6 +77,8 @@ struct Part {
     held: u64,
     failures: Vec<String>,
     skips: Vec<String>,
+    /// What a deep run remembers: what was explored to its end, and what that took.
+    explored: Vec<record::Row>,
 }
 
 impl Part {
@@ -105,8 +108,17 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 /// The same, as steps of a longer run.
 pub(crate) fn steps(report: &mut Report, options: &Options, deny_skips: bool) -> Result<(), Stop> {
     let mut outcome = Ok(());
+    let mut explored = Vec::new();
     for tool in chosen(options) {
-        outcome = step(report, tool, options, deny_skips).and(outcome);
+        outcome = step(report, tool, options, deny_skips, &mut explored).and(outcome);
+    }
+    // Of a part alone, or of a run that failed, there is nothing to remember.
+    let is_whole = options.depth == Depth::Deep && options.tools.is_empty();
+    if is_whole && !options.check && report.skips.is_empty() {
+        outcome?;
+        return report.step("record", "cargo xtask verify --deep", |_| {
+            record::write(&explored)
+        });
     }
     outcome
 }
@@ -123,7 +135,13 @@ fn chosen(options: &Options) -> impl Iterator<Item = Tool> + '_ {
     Tool::ALL.into_iter().filter(belongs)
 }
 
-fn step(report: &mut Report, tool: Tool, options: &Options, deny_skips: bool) -> Result<(), Stop> {
+fn step(
+    report: &mut Report,
+    tool: Tool,
+    options: &Options,
+    deny_skips: bool,
+    explored: &mut Vec<record::Row>,
+) -> Result<(), Stop> {
     let name = format!("{tool:?}").to_lowercase();
     report.step(&name, format!("cargo xtask verify {name}"), |report| {
         let sites = sites::read()?;
@@ -145,6 +163,7 @@ fn step(report: &mut Report, tool: Tool, options: &Options, deny_skips: bool) ->
         report.tally.failed += failed;
         report.failures.extend(part.failures);
         report.skips.extend(part.skips);
+        explored.extend(part.explored);
         ensure!(failed == 0, "{failed} of its checks failed");
         if deny_skips && skipped > 0 {
             bail!("skips are denied, and {skipped} checks could not run");

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::{Part, process};
+use super::process::Cost;
+use super::{Part, process, record};
 use crate::skips::SkipLog;
 use crate::workspace;
 
@@ -56,33 +57,44 @@ pub(super) fn threads() -> Result<Part> {
         );
     let program = workspace::executable(&mut build, "race")?;
     let mut part = Part::default();
-    part.count(stress(&program, None).and_then(|(ours, output)| {
-        println!("{ours:>6} races  as it is");
-        if ours == 0 && output.contains("test result: ok") {
-            Ok(())
-        } else {
-            Err(anyhow!(
-                "tsan: {ours} races in this crate, or a failure:\n{output}"
-            ))
-        }
-    }));
-    for mutation in MUST_BE_SEEN {
-        part.count(stress(&program, Some(mutation)).and_then(|(ours, _)| {
-            println!("{ours:>6} races  {mutation}");
-            if ours > 0 {
+    let mut cost = Cost::default();
+    part.count(
+        stress(&program, None, &mut cost).and_then(|(ours, output)| {
+            println!("{ours:>6} races  as it is");
+            if ours == 0 && output.contains("test result: ok") {
                 Ok(())
             } else {
                 Err(anyhow!(
-                    "tsan: {mutation} goes unseen, so its silence shows nothing"
+                    "tsan: {ours} races in this crate, or a failure:\n{output}"
                 ))
             }
-        }));
+        }),
+    );
+    for mutation in MUST_BE_SEEN {
+        part.count(
+            stress(&program, Some(mutation), &mut cost).and_then(|(ours, _)| {
+                println!("{ours:>6} races  {mutation}");
+                if ours > 0 {
+                    Ok(())
+                } else {
+                    Err(anyhow!(
+                        "tsan: {mutation} goes unseen, so its silence shows nothing"
+                    ))
+                }
+            }),
+        );
     }
+    part.explored.push(record::Row {
+        tool: "tsan",
+        what: "the stress test `race`, as it is and weakened".to_owned(),
+        size: format!("{} runs", 1 + MUST_BE_SEEN.len()),
+        cost,
+    });
     Ok(part)
 }
 
 /// Runs the stress once; answers the races that are ours, and all that was printed.
-fn stress(program: &PathBuf, mutation: Option<&str>) -> Result<(usize, String)> {
+fn stress(program: &PathBuf, mutation: Option<&str>, cost: &mut Cost) -> Result<(usize, String)> {
     let mut command = Command::new(program);
     command
         .arg("--test-threads=1")
@@ -93,7 +105,8 @@ fn stress(program: &PathBuf, mutation: Option<&str>) -> Result<(usize, String)> 
         Some(mutation) => command.env("RING_IO_MUTATE", mutation),
         None => command.env_remove("RING_IO_MUTATE"),
     };
-    let finished = process::run(&mut command, LIMIT)?;
+    let finished = process::run("race", &mut command, LIMIT)?;
+    cost.add(finished.cost);
     finished
         .status
         .with_context(|| format!("tsan: not done within {} s", LIMIT.as_secs()))?;
@@ -172,11 +185,17 @@ pub(super) fn addresses() -> Result<Part> {
     let mut command = Command::new(program);
     let skips = SkipLog::new()?;
     skips.attach(&mut command, false);
-    let finished = process::run(&mut command, LIMIT)?;
+    let finished = process::run("concurrent", &mut command, LIMIT)?;
     part.skips = skips.lines()?;
     let results = finished.output.lines().find_map(crate::tally::Tally::parse);
     let passed = results.map_or(0, |tally| tally.passed);
-    println!("{passed} tests, {:.1} s", finished.time.as_secs_f64());
+    println!("{passed} tests, {:.1} s", finished.cost.wall.as_secs_f64());
+    part.explored.push(record::Row {
+        tool: "asan",
+        what: "the tests `concurrent` on real rings".to_owned(),
+        size: format!("{passed} tests"),
+        cost: finished.cost,
+    });
     part.count(if finished.succeeded() && passed > 0 {
         Ok(())
     } else {

@@ -3,13 +3,14 @@
 //! Each model is checked as it is, and once for each way to break it that it
 //! knows: a model that finds no fault in a broken protocol shows nothing.
 
+use std::cmp::Reverse;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{Depth, Part, process};
+use super::{Depth, Part, process, record};
 use crate::workspace;
 
 /// Where the models lie, from the workspace root.
@@ -17,8 +18,10 @@ const FOLDER: &str = "ring-io/verification";
 
 /// No single exploration takes longer.
 const LIMIT: Duration = Duration::from_secs(1800);
-/// Steps on one path; an exploration that would need more is reported as incomplete.
-const STEPS_MAX: &str = "-m2000000";
+/// Steps on one path; the longest have a few hundred. An exploration that would need more fails as incomplete.
+const STEPS_MAX: &str = "-m100000";
+/// Memory of one exploration in MiB, of which there are as many as cores. It fails as incomplete beyond.
+const MEMORY_MAX: &str = "-DMEMLIM=5000";
 
 /// One model with its sizes.
 struct Exploration {
@@ -51,19 +54,39 @@ const fn broken(
     }
 }
 
+impl Exploration {
+    /// `waiting.pml -DTHREADS=3 BREAK_KEY`.
+    fn name(&self) -> String {
+        let words = std::iter::once(self.model)
+            .chain(self.sizes.iter().copied())
+            .chain(self.broken);
+        words.collect::<Vec<_>>().join(" ")
+    }
+}
+
 const SUBMISSION: &str = "submission.pml";
 const WAITING: &str = "waiting.pml";
 
 const EXPLORATIONS: &[Exploration] = &[
     sound(SUBMISSION, &["-DENTRIES=2"], Depth::Quick),
     sound(SUBMISSION, &["-DWORKERS=3", "-DBATCHES=1"], Depth::Quick),
+    sound(SUBMISSION, &["-DWORKERS=3"], Depth::Quick),
     sound(SUBMISSION, &["-DENTRIES=4", "-DBATCHES=3"], Depth::Full),
+    sound(SUBMISSION, &["-DWORKERS=3", "-DENTRIES=4"], Depth::Full),
+    // More laps of the queue for each worker.
+    sound(SUBMISSION, &["-DWORKERS=3", "-DBATCHES=3"], Depth::Deep),
     sound(
         SUBMISSION,
-        &["-DWORKERS=3", "-DBATCHES=1", "-DENTRIES=4"],
-        Depth::Full,
+        &["-DWORKERS=3", "-DBATCHES=3", "-DENTRIES=4"],
+        Depth::Deep,
     ),
-    sound(SUBMISSION, &["-DWORKERS=3", "-DENTRIES=4"], Depth::Deep),
+    // More workers.
+    sound(SUBMISSION, &["-DWORKERS=4", "-DBATCHES=1"], Depth::Deep),
+    sound(
+        SUBMISSION,
+        &["-DWORKERS=4", "-DBATCHES=1", "-DENTRIES=4"],
+        Depth::Deep,
+    ),
     sound(WAITING, &["-DTHREADS=2", "-DTURNS=2"], Depth::Quick),
     sound(
         WAITING,
@@ -75,12 +98,24 @@ const EXPLORATIONS: &[Exploration] = &[
         &["-DTHREADS=3", "-DREFUSALS=0", "-DEARLY=0"],
         Depth::Full,
     ),
-    sound(WAITING, &["-DTHREADS=3", "-DREFUSALS=0"], Depth::Deep),
+    // Three threads, with a refusal and an early end; with more refusals; two threads with more of all.
+    sound(WAITING, &["-DTHREADS=3"], Depth::Deep),
+    sound(
+        WAITING,
+        &["-DTHREADS=3", "-DREFUSALS=2", "-DEARLY=0"],
+        Depth::Deep,
+    ),
+    sound(
+        WAITING,
+        &["-DTHREADS=2", "-DTURNS=3", "-DREFUSALS=2", "-DEARLY=2"],
+        Depth::Deep,
+    ),
     broken(SUBMISSION, &["-DENTRIES=4"], "BREAK_FORGET"),
     broken(SUBMISSION, &["-DENTRIES=4"], "BREAK_EAGER"),
     broken(SUBMISSION, &["-DENTRIES=4"], "BREAK_ALONE"),
     broken(SUBMISSION, &["-DENTRIES=4"], "BREAK_CHAIN"),
     broken(SUBMISSION, &["-DENTRIES=4"], "BREAK_CLAIM"),
+    broken(SUBMISSION, &["-DENTRIES=2"], "BREAK_EARLY"),
     broken(WAITING, &["-DTHREADS=3"], "BREAK_LOOK"),
     broken(WAITING, &["-DTHREADS=3"], "BREAK_ANNOUNCE"),
     broken(WAITING, &["-DTHREADS=3"], "BREAK_KEY"),
@@ -105,23 +140,47 @@ pub(super) fn run(depth: Depth) -> Result<Part> {
             ));
         }
     }
-    let chosen: Vec<_> = EXPLORATIONS
+    let mut chosen: Vec<_> = EXPLORATIONS
         .iter()
         .filter(|one| one.from <= depth)
         .collect();
+    // The long ones first, so that no core is idle at the end.
+    chosen.sort_by_key(|one| Reverse(one.from));
     let mut part = Part::default();
     for outcome in process::on_all_cores(&chosen, |one| explore(one))? {
-        let outcome = outcome.inspect(|line| println!("{line}"));
+        if let Ok(Some(row)) = &outcome {
+            part.explored.push(row.clone());
+        }
         part.count(outcome);
     }
     Ok(part)
 }
 
-/// Answers the line to print, or what is wrong.
-fn explore(exploration: &Exploration) -> Result<Result<String>> {
+/// Prints what was found; answers what to remember of a sound protocol, or what is wrong.
+fn explore(exploration: &Exploration) -> Result<Result<Option<record::Row>>> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let found = explorer(exploration, folder.path())?;
-    Ok(judge(exploration, &found))
+    let judged = judge(exploration, &found);
+    if let Ok(states) = judged {
+        println!(
+            "{states:>10} states  {:5.1} s  {}: {}",
+            found.cost.wall.as_secs_f64(),
+            exploration.name(),
+            if exploration.broken.is_some() {
+                "found"
+            } else {
+                "holds"
+            }
+        );
+    }
+    Ok(judged.map(|states| {
+        exploration.broken.is_none().then(|| record::Row {
+            tool: "spin",
+            what: format!("`{}`", exploration.name()),
+            size: format!("{states} states"),
+            cost: found.cost,
+        })
+    }))
 }
 
 /// Generates the program that explores the model, compiles and runs it.
@@ -142,17 +201,27 @@ fn explorer(exploration: &Exploration, folder: &Path) -> Result<process::Finishe
         "-O2"
     };
     // `SAFETY`: assertions and deadlocks, no liveness. `COLLAPSE`: states take less memory.
-    let options = ["-w", "-DSAFETY", "-DCOLLAPSE", "-o", "explore", "pan.c"];
+    // Every state is kept whole: no hashing that could take two for one.
+    let options = [
+        "-w",
+        "-DSAFETY",
+        "-DCOLLAPSE",
+        MEMORY_MAX,
+        "-o",
+        "explore",
+        "pan.c",
+    ];
     let mut compile = Command::new("gcc");
     compile.arg(effort).args(options);
     succeed(compile.current_dir(folder))?;
 
     let mut explore = Command::new(folder.join("explore"));
-    process::run(explore.arg(STEPS_MAX).current_dir(folder), LIMIT)
+    explore.arg(STEPS_MAX).current_dir(folder);
+    process::run(&exploration.name(), &mut explore, LIMIT)
 }
 
 fn succeed(command: &mut Command) -> Result<()> {
-    let finished = process::run(command, LIMIT)?;
+    let finished = process::run(&workspace::describe(command), command, LIMIT)?;
     ensure!(
         finished.succeeded(),
         "`{}` failed:\n{}",
@@ -162,54 +231,43 @@ fn succeed(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-fn judge(exploration: &Exploration, found: &process::Finished) -> Result<String> {
-    let name = format!(
-        "{} {}",
-        exploration.model,
-        exploration
-            .sizes
-            .iter()
-            .copied()
-            .chain(exploration.broken)
-            .collect::<Vec<_>>()
-            .join(" ")
-    );
+/// How many states there were, if all is as it should be.
+fn judge(exploration: &Exploration, found: &process::Finished) -> Result<u64> {
+    let name = exploration.name();
     ensure!(
         found.status.is_some(),
-        "{name}: not explored within {} s",
+        "{name}: searched, not exhausted: not done within {} s",
         LIMIT.as_secs()
     );
     let errors = number_after(&found.output, "errors: ")
         .with_context(|| format!("{name}: no count of errors in\n{}", found.output))?;
     let states = number_before(&found.output, " states, stored").unwrap_or(0);
-    // What Spin says when it gave up on some path.
-    let complete = ![
-        "max search depth too small",
-        "out of memory",
-        "Search not completed",
-    ]
-    .iter()
-    .any(|word| found.output.contains(word));
-    let seconds = found.time.as_secs_f64();
     if exploration.broken.is_some() {
         ensure!(
             errors > 0,
             "{name}: the broken protocol passes, so the model shows nothing"
         );
-        Ok(format!(
-            "{states:>10} states  {seconds:5.1} s  {name}: found"
-        ))
     } else {
         ensure!(errors == 0, "{name}: {}", first_complaint(&found.output));
         ensure!(
-            complete,
-            "{name}: not explored to the end\n{}",
+            found.succeeded() && is_exhausted(&found.output),
+            "{name}: searched, not exhausted\n{}",
             found.output
         );
-        Ok(format!(
-            "{states:>10} states  {seconds:5.1} s  {name}: holds"
-        ))
     }
+    Ok(states)
+}
+
+/// Whether the explorer does not say that it gave up on some path, or for want of memory.
+fn is_exhausted(output: &str) -> bool {
+    [
+        "max search depth too small",
+        "out of memory",
+        "reached -DMEMLIM bound",
+        "Search not completed",
+    ]
+    .iter()
+    .all(|word| !output.contains(word))
 }
 
 /// `pan:1: assertion violated …`: the first line in which the explorer says what it found.
@@ -237,6 +295,18 @@ mod tests {
     use super::*;
 
     const FOUND: &str = "pan:1: assertion violated (1==0) (at depth 7)\n\nState-vector 88 byte, depth reached 161, errors: 1\n      733 states, stored\n";
+
+    #[test]
+    fn a_search_that_was_cut_is_not_exhausted() {
+        assert!(is_exhausted(FOUND));
+        for word in [
+            "error: max search depth too small",
+            "pan: reached -DMEMLIM bound",
+            "Warning: Search not completed",
+        ] {
+            assert!(!is_exhausted(&format!("{FOUND}{word}\n")));
+        }
+    }
 
     #[test]
     fn errors_and_states_are_read_from_what_the_explorer_prints() {

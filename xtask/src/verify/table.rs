@@ -13,8 +13,9 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use super::harmless::{self, Argument};
 use super::litmus::{self, Witness};
 use super::loom::{Answer, Suite};
+use super::process::Cost;
 use super::sites::{Site, Weakening};
-use super::{Depth, Options, Part, process, sites};
+use super::{Depth, Options, Part, process, record, sites};
 use crate::workspace;
 
 const FILE: &str = "ring-io/verification/table.md";
@@ -32,13 +33,24 @@ pub(super) fn run(sites: &[Site], options: &Options) -> Result<Part> {
     let path = workspace::root().join(FILE);
     // A table that is not there yet remembers nothing.
     let committed = fs::read_to_string(&path).unwrap_or_default();
-    let rows = rows(sites, options, &remember(&committed))?;
+    let (rows, cost) = rows(sites, options, &remember(&committed))?;
     let text = render(sites, &rows);
     println!("{text}");
 
     let mut part = Part::default();
+    part.explored.push(record::Row {
+        tool: "table",
+        what: "each ordering weakened, until a model notices".to_owned(),
+        size: format!("{} weakenings", rows.len()),
+        cost,
+    });
     for row in &rows {
         part.count(row.check());
+        if options.depth == Depth::Deep {
+            part.count(row.is_exhausted());
+        } else if let Err(cut) = row.is_exhausted() {
+            println!("{cut}");
+        }
     }
     if text == committed {
         part.count(Ok(()));
@@ -57,7 +69,7 @@ pub(super) fn run(sites: &[Site], options: &Options) -> Result<Part> {
     Ok(part)
 }
 
-fn rows(sites: &[Site], options: &Options, committed: &Memory) -> Result<Vec<Row>> {
+fn rows(sites: &[Site], options: &Options, committed: &Memory) -> Result<(Vec<Row>, Cost)> {
     let weakenings = sites::weakenings(sites);
     let arguments = harmless::read(&weakenings)?;
     let litmus = litmus::witnesses(sites, &weakenings)?;
@@ -69,15 +81,22 @@ fn rows(sites: &[Site], options: &Options, committed: &Memory) -> Result<Vec<Row
             let name = weakening.to_string();
             Row {
                 weakening,
-                loom: Answer::NotCaught,
+                loom: Answer::NotCaught(Vec::new()),
                 litmus,
                 harmless: arguments.iter().find(|one| one.weakening == name).cloned(),
             }
         })
         .collect();
-    let answers = process::on_all_cores(&rows, |row| row.ask(&suite, options.depth, committed))?;
+    let answers = process::on_all_cores(&rows, |row| {
+        let answer = row.ask(&suite, options.depth, committed)?;
+        if options.depth == Depth::Deep {
+            println!("{}: {answer}", row.weakening);
+        }
+        Ok(answer)
+    })?;
     let answered = rows.into_iter().zip(answers);
-    Ok(answered.map(|(row, loom)| Row { loom, ..row }).collect())
+    let rows = answered.map(|(row, loom)| Row { loom, ..row }).collect();
+    Ok((rows, suite.asking()))
 }
 
 impl Row {
@@ -92,13 +111,29 @@ impl Row {
         // A search that finds nothing takes longest. Where a litmus test stands in, it is left to the deep run.
         let is_settled = matches!(known, Some(None)) && !self.litmus.is_empty();
         if is_settled && depth < Depth::Deep {
-            return Ok(Answer::NotCaught);
+            return Ok(Answer::NotCaught(Vec::new()));
         }
         suite.search(&self.weakening, depth)
     }
 
+    fn is_caught_by_loom(&self) -> bool {
+        matches!(self.loom, Answer::Caught(_))
+    }
+
     fn is_caught(&self) -> bool {
-        self.loom != Answer::NotCaught || !self.litmus.is_empty()
+        self.is_caught_by_loom() || !self.litmus.is_empty()
+    }
+
+    /// That no model notices is known of those alone that were explored to their end.
+    fn is_exhausted(&self) -> Result<()> {
+        match &self.loom {
+            Answer::NotCaught(cut) if !cut.is_empty() => bail!(
+                "{}: searched, not exhausted: {}",
+                self.weakening,
+                cut.join(", ")
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Explained, and in one way.
@@ -119,7 +154,7 @@ impl Row {
     fn line(&self) -> String {
         let loom = match &self.loom {
             Answer::Caught(test) => format!("`{test}`"),
-            Answer::NotCaught => "–".to_owned(),
+            Answer::NotCaught(_) => "–".to_owned(),
         };
         let litmus = match &self.litmus[..] {
             [] if self.harmless.is_some() => "harmless, see below".to_owned(),
@@ -143,10 +178,7 @@ impl Row {
 }
 
 fn render(sites: &[Site], rows: &[Row]) -> String {
-    let by_loom = rows
-        .iter()
-        .filter(|row| row.loom != Answer::NotCaught)
-        .count();
+    let by_loom = rows.iter().filter(|row| row.is_caught_by_loom()).count();
     let caught = rows.iter().filter(|row| row.is_caught()).count();
     let harmless = rows.iter().filter(|row| row.harmless.is_some()).count();
     let relaxed = sites
@@ -239,13 +271,12 @@ mod tests {
     fn a_weakening_needs_one_explanation() {
         let caught = || Answer::Caught("submission::a".to_owned());
         row(caught(), vec![], false).check().expect("loom");
-        row(Answer::NotCaught, vec![witness(true)], false)
+        let not_caught = || Answer::NotCaught(Vec::new());
+        row(not_caught(), vec![witness(true)], false)
             .check()
             .expect("litmus");
-        row(Answer::NotCaught, vec![], true)
-            .check()
-            .expect("harmless");
-        row(Answer::NotCaught, vec![], false)
+        row(not_caught(), vec![], true).check().expect("harmless");
+        row(not_caught(), vec![], false)
             .check()
             .expect_err("unexplained");
         row(caught(), vec![], true)
