@@ -137,10 +137,12 @@ mod local;
 mod mailbox;
 pub mod net;
 mod next;
+mod open_file;
 mod owned;
 mod panics;
 mod pipe;
 mod raw;
+mod registered;
 pub mod shared;
 #[cfg(test)]
 mod tests;
@@ -167,8 +169,10 @@ pub use net::{
     UnixListener, UnixStream,
 };
 pub use next::{Next, NextTimeout, OpStream};
+pub use open_file::{OpenFile, OwnedSlot};
 pub use owned::{Completion, MultishotOperation, OwnedOperation};
 pub use pipe::{PipeReader, PipeWriter, Pipes, SpliceFds, TeeFds};
 pub use raw::RawOperation;
+pub use registered::{InstallFd, RegisterFd, RegisterFiles, Registered};
 pub use shared::{Proactor, ProactorBuilder, SharedBufferPool, SharedRegisteredBuffer};
 pub use timer::{Interval, Timer};

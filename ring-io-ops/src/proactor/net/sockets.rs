@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::OwnedFd;
 use std::os::unix::net as unix;
 use std::path::Path;
 
@@ -32,7 +33,10 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`std::net::TcpListener::bind`].
-    fn tcp_listen(&self, address: impl ToSocketAddrs) -> io::Result<TcpListener<Self>> {
+    fn tcp_listen(&self, address: impl ToSocketAddrs) -> io::Result<TcpListener<Self>>
+    where
+        Self: Handle<Fd = OwnedFd>,
+    {
         TcpListener::from_std(self, std::net::TcpListener::bind(address)?)
     }
 
@@ -65,10 +69,10 @@ pub trait Sockets: Handle {
         options: &[SocketOption<bool>],
     ) -> impl Future<Output = Result<TcpListener<Self>, OpError>>
     where
-        Self: Start<OpenSocket> + Start<SetOption> + Start<BindSocket> + Start<ListenOn>,
+        Self: Start<OpenSocket<Self>> + Start<SetOption> + Start<BindSocket> + Start<ListenOn>,
     {
         async move {
-            let open = OpenSocket::new(address.domain(), libc::SOCK_STREAM);
+            let open = OpenSocket::new(address.domain(), libc::SOCK_STREAM, self.clone());
             let socket = Descriptor::new(self.clone(), self.start(open).await?);
             let target = socket.target();
             for option in [SocketOption::REUSE_ADDRESS].iter().chain(options) {
@@ -84,7 +88,7 @@ pub trait Sockets: Handle {
     /// Connects with an address. Linux 5.19.
     fn tcp_connect(&self, address: SocketAddr) -> Connecting<'_, Self, Inet>
     where
-        Self: Start<OpenSocket> + Start<ConnectSocket>,
+        Self: Start<OpenSocket<Self>> + Start<ConnectSocket<Self>>,
     {
         Connecting::new(self, address)
     }
@@ -94,7 +98,10 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`std::net::UdpSocket::bind`].
-    fn udp_bind(&self, address: impl ToSocketAddrs) -> io::Result<UdpSocket<Self>> {
+    fn udp_bind(&self, address: impl ToSocketAddrs) -> io::Result<UdpSocket<Self>>
+    where
+        Self: Handle<Fd = OwnedFd>,
+    {
         UdpSocket::from_std(self, std::net::UdpSocket::bind(address)?)
     }
 
@@ -103,14 +110,17 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`unix::UnixListener::bind`].
-    fn unix_listen(&self, path: impl AsRef<Path>) -> io::Result<UnixListener<Self>> {
+    fn unix_listen(&self, path: impl AsRef<Path>) -> io::Result<UnixListener<Self>>
+    where
+        Self: Handle<Fd = OwnedFd>,
+    {
         UnixListener::from_std(self, unix::UnixListener::bind(path)?)
     }
 
     /// Connects with a Unix address. Linux 5.19.
     fn unix_connect(&self, address: UnixAddress) -> Connecting<'_, Self, Unix>
     where
-        Self: Start<OpenSocket> + Start<ConnectSocket>,
+        Self: Start<OpenSocket<Self>> + Start<ConnectSocket<Self>>,
     {
         Connecting::new(self, address)
     }
@@ -120,7 +130,10 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`unix::UnixStream::pair`].
-    fn unix_pair(&self) -> io::Result<(UnixStream<Self>, UnixStream<Self>)> {
+    fn unix_pair(&self) -> io::Result<(UnixStream<Self>, UnixStream<Self>)>
+    where
+        Self: Handle<Fd = OwnedFd>,
+    {
         let (one, other) = unix::UnixStream::pair()?;
         Ok((
             UnixStream::from_std(self, one)?,
@@ -133,7 +146,10 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`unix::UnixDatagram::bind`].
-    fn unix_datagram_bind(&self, path: impl AsRef<Path>) -> io::Result<UnixDatagram<Self>> {
+    fn unix_datagram_bind(&self, path: impl AsRef<Path>) -> io::Result<UnixDatagram<Self>>
+    where
+        Self: Handle<Fd = OwnedFd>,
+    {
         UnixDatagram::from_std(self, unix::UnixDatagram::bind(path)?)
     }
 
