@@ -156,6 +156,24 @@ pub trait Sockets: Handle {
     /// A pool of `entries` buffers of `size` bytes each, out of which the kernel chooses when something comes. The entries
     /// are a power of two of at most 32,768. Linux 5.19.
     ///
+    /// # Whole buffers only
+    ///
+    /// A buffer serves one receive, however little came. The kernel can also fill one piece by piece
+    /// (`IOU_PBUF_RING_INC`, Linux 6.12). The pools of a proactor do not ask for that, because safe code could then see bytes
+    /// of others:
+    ///
+    /// - A completion names the buffer and how many bytes came, not where in the buffer they lie. That is the sum of what came
+    ///   before, of *all* connections that share the pool, in the order of the completion queue. Each task takes its own
+    ///   connection's completions when it runs, so the order among connections is another. A sum in that order leads to
+    ///   bytes of another connection, or to those that the kernel writes just now. To be right it would have to be kept where
+    ///   completions are reaped, at a price for every operation, with a buffer or without.
+    /// - A receive that runs on one of the kernel's workers consumes what it asks for, not what it brings. This crate sends
+    ///   none there, but the kernel does when it cannot wait for the socket, and no completion tells.
+    /// - Kernels that lack a correction do not say that a connection's end has used a buffer up.
+    ///
+    /// [`recv_bundle_multi`](super::StreamSocket::recv_bundle_multi) out of a pool of small buffers wastes as little.
+    /// [`BufRing`](ring_io::BufRing#incremental-consumption) has incremental pools for those who reap by themselves.
+    ///
     /// # Errors
     ///
     /// [`BufRingError`]: a size is out of range, memory is short, or the kernel is too old; `ESHUTDOWN` where a
