@@ -181,7 +181,8 @@ impl<H: Handle> File<H> {
         ))
     }
 
-    /// As [`read_at`](Self::read_at), into a registered buffer: the kernel need not look its pages up.
+    /// As [`read_at`](Self::read_at), into a registered buffer: the kernel need not look its pages up. With a file that is
+    /// [registered](Self::register) it need not look that up either.
     #[inline(always)]
     pub fn read_fixed_at<B>(&self, buffer: B, offset: u64) -> H::Op<'_>
     where
