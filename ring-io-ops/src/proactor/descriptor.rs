@@ -1,18 +1,20 @@
-//! A descriptor that is closed in order.
+//! A descriptor, or a slot of the table of registered files, that is closed in order.
 
 use std::fmt;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ring_io::Sqe;
 
-use super::error::OpError;
+use super::error::{Failed, OpError};
 use super::handle::{Handle, Start};
+use super::open_file::sealed::OpenFile as _;
 use super::owned::{Completion, OwnedOperation};
+use super::registered::{InstallFd, RegisterFd, RegisterFiles, Registered};
 use crate::{Close, Operation, Target};
 
-/// What every resource is made of: a descriptor, and the proactor that acts on it.
+/// What every resource is made of: a descriptor or a slot, and the proactor that acts on it.
 ///
 /// Dropped, it is closed behind everything that was started on it. So an entry never acts on whatever gets the number
 /// next, also when its future was forgotten: a future borrows its resource, and the close is behind the entry.
@@ -21,12 +23,12 @@ use crate::{Close, Operation, Target};
 ///
 /// 1. `fd` is there until the value is dropped or taken apart.
 pub(crate) struct Descriptor<H: Handle> {
-    fd: ManuallyDrop<OwnedFd>,
+    fd: ManuallyDrop<H::Fd>,
     handle: H,
 }
 
 impl<H: Handle> Descriptor<H> {
-    pub(crate) const fn new(handle: H, fd: OwnedFd) -> Self {
+    pub(crate) const fn new(handle: H, fd: H::Fd) -> Self {
         Self {
             fd: ManuallyDrop::new(fd),
             handle,
@@ -40,13 +42,7 @@ impl<H: Handle> Descriptor<H> {
 
     #[inline(always)]
     pub(crate) fn target(&self) -> Target {
-        Target::Fd(self.fd.as_raw_fd())
-    }
-
-    /// Another descriptor of the same, without this one's: what was started on this one stays on it.
-    pub(crate) fn into_owned(self) -> io::Result<OwnedFd> {
-        // The number that entries may name is closed in order; the new number is named by none.
-        self.fd.try_clone()
+        self.fd.target()
     }
 
     /// Closes it and says what came of that.
@@ -54,19 +50,64 @@ impl<H: Handle> Descriptor<H> {
     where
         H: Start<CloseFd<H>>,
     {
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: the value is not used again, and its parts are taken out once.
-        let (fd, handle) = unsafe {
-            (
-                ManuallyDrop::take(&mut this.fd),
-                std::ptr::read(&raw const this.handle),
-            )
-        };
+        let (handle, fd) = self.into_parts();
         let operation = CloseFd {
             fd: Some(fd),
             handle: handle.clone(),
         };
         handle.start(operation).await
+    }
+
+    /// The proactor, and what is open, which is the caller's to close.
+    pub(crate) fn into_parts(self) -> (H, H::Fd) {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: the value is not used again, and its parts are taken out once.
+        unsafe {
+            (
+                std::ptr::read(&raw const this.handle),
+                ManuallyDrop::take(&mut this.fd),
+            )
+        }
+    }
+}
+
+impl<H: Handle<Fd = OwnedFd>> Descriptor<H> {
+    /// Another descriptor of the same, without this one's: what was started on this one stays on it.
+    pub(crate) fn into_owned(self) -> io::Result<OwnedFd> {
+        // The number that entries may name is closed in order; the new number is named by none.
+        self.fd.try_clone()
+    }
+
+    /// The same file in a slot; the descriptor is closed in order.
+    pub(crate) async fn register(self) -> Result<Descriptor<Registered<H>>, Failed<Self>>
+    where
+        H: RegisterFiles + Start<RegisterFd<H>>,
+    {
+        let registered = match self.handle.registered_files() {
+            Ok(registered) => registered,
+            Err(error) => return Err(Failed { error, value: self }),
+        };
+        // The entry does not carry the number where a close looks for it. It need not: the kernel reads it when it takes the
+        // entry, and this value's close is behind that.
+        let register = RegisterFd::new(&self.fd, registered.clone());
+        match self.handle.start(register).await {
+            Ok(slot) => Ok(Descriptor::new(registered, slot)),
+            Err(error) => Err(Failed { error, value: self }),
+        }
+    }
+}
+
+impl<H: RegisterFiles> Descriptor<Registered<H>> {
+    /// The same file with a descriptor; the slot is emptied in order.
+    pub(crate) async fn unregister(self) -> Result<Descriptor<H>, Failed<Self>>
+    where
+        H: Start<InstallFd>,
+    {
+        let handle = self.handle.handle();
+        match handle.start(InstallFd::new(&self.fd)).await {
+            Ok(fd) => Ok(Descriptor::new(handle.clone(), fd)),
+            Err(error) => Err(Failed { error, value: self }),
+        }
     }
 }
 
@@ -78,7 +119,7 @@ impl<H: Handle> Drop for Descriptor<H> {
     }
 }
 
-impl<H: Handle> AsFd for Descriptor<H> {
+impl<H: Handle<Fd = OwnedFd>> AsFd for Descriptor<H> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
@@ -86,7 +127,7 @@ impl<H: Handle> AsFd for Descriptor<H> {
 
 impl<H: Handle> fmt::Debug for Descriptor<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fd.as_raw_fd().fmt(f)
+        self.target().fmt(f)
     }
 }
 
@@ -94,7 +135,7 @@ impl<H: Handle> fmt::Debug for Descriptor<H> {
 #[derive(Debug)]
 pub struct CloseFd<H: Handle> {
     /// None when the kernel has closed it.
-    fd: Option<OwnedFd>,
+    fd: Option<H::Fd>,
     handle: H,
 }
 
@@ -104,8 +145,8 @@ unsafe impl<H: Handle> OwnedOperation for CloseFd<H> {
     const CLOSES: bool = true;
 
     fn entry(&mut self) -> Sqe {
-        let fd = self.fd.as_ref().map_or(-1, AsRawFd::as_raw_fd);
-        Close::new(Target::Fd(fd)).to_sqe()
+        let target = self.fd.as_ref().map_or(Target::Fd(-1), H::Fd::target);
+        Close::new(target).to_sqe()
     }
 
     unsafe fn finish(mut self, completion: Completion) -> Self::Output {
@@ -131,7 +172,9 @@ unsafe impl<H: Handle> OwnedOperation for CloseFd<H> {
 impl<H: Handle> CloseFd<H> {
     fn forget(&mut self) {
         // Not dropped: the number may be somebody else's by now.
-        let _ = self.fd.take().map(IntoRawFd::into_raw_fd);
+        if let Some(fd) = self.fd.take() {
+            fd.into_closing().leave_open();
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use ring_io::{EnterError, Errno, SetupError};
+use ring_io::{EnterError, Errno, RegisterError, SetupError};
 
 /// Why an operation did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +37,15 @@ pub enum OpError {
     /// The kernel wrote nothing of what was left, and named no reason.
     #[error("nothing of the rest of the buffer could be written")]
     WroteNothing,
+    /// A file is to be registered, and the proactor was built without a table for that. Nothing was submitted.
+    #[error("the proactor has no table of registered files; build it with `registered_files`")]
+    NoTable,
+    /// Every slot of the table of registered files is taken; or, which hardly happens, as many files are open as the system
+    /// allows at all.
+    #[error(
+        "every slot of the table of registered files is taken; close some of them, or build the proactor with more"
+    )]
+    TableFull,
 }
 
 impl OpError {
@@ -50,6 +59,8 @@ impl OpError {
             Self::ZeroByte => Errno::from_raw(libc::EINVAL),
             Self::EndOfFile => Errno::from_raw(libc::ENODATA),
             Self::WroteNothing => Errno::from_raw(libc::EIO),
+            Self::NoTable => Errno::from_raw(libc::ENXIO),
+            Self::TableFull => Errno::from_raw(libc::ENFILE),
         }
     }
 }
@@ -68,7 +79,9 @@ impl From<OpError> for io::Error {
             OpError::ZeroByte => Self::new(io::ErrorKind::InvalidInput, error),
             OpError::EndOfFile => Self::new(io::ErrorKind::UnexpectedEof, error),
             OpError::WroteNothing => Self::new(io::ErrorKind::WriteZero, error),
-            OpError::Closed | OpError::TooLarge { .. } => Self::other(error),
+            OpError::Closed | OpError::TooLarge { .. } | OpError::NoTable | OpError::TableFull => {
+                Self::other(error)
+            }
         }
     }
 }
@@ -194,6 +207,9 @@ pub enum BuildError {
     /// There is no way for other threads to end a wait: the pipe for it could not be made.
     #[error("the pipe that other threads wake this one by could not be made: {0}")]
     Bell(io::Error),
+    /// The table of registered files could not be made.
+    #[error("the table of registered files could not be made: {0}")]
+    Files(RegisterError),
     /// The driver's thread could not be started.
     #[error("the driver's thread could not be started: {0}")]
     Thread(io::Error),
@@ -204,6 +220,7 @@ impl From<BuildError> for io::Error {
         match error {
             BuildError::Setup(error) => error.into(),
             BuildError::Enter(error) => error.into(),
+            BuildError::Files(error) => error.into(),
             BuildError::Thread(error) | BuildError::Bell(error) => error,
             BuildError::TooMany => Self::other(error),
         }

@@ -2,37 +2,42 @@
 
 use std::fmt;
 use std::future::Future;
-use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::links::{LinkOp, Links};
 use super::next::OpStream;
+use super::open_file::OpenFile;
 use super::owned::{MultishotOperation, OwnedOperation};
 
 /// What the traits below promise is relied on: files and sockets close their descriptors by [`Handle::close`], and an
 /// operation owns what the kernel uses until it is over. So they are this crate's to implement.
 mod sealed {
     use crate::proactor::owned::{MultishotOperation, OwnedOperation};
+    use crate::proactor::registered::{RegisterFiles, Registered};
     use crate::proactor::{LocalHandle, Proactor};
 
     pub trait Handle {}
     impl Handle for LocalHandle {}
     impl Handle for Proactor {}
+    impl<H: RegisterFiles> Handle for Registered<H> {}
 
     pub trait Start<T> {}
     impl<T: OwnedOperation> Start<T> for LocalHandle {}
     impl<T: OwnedOperation + Send> Start<T> for Proactor {}
+    impl<T, H: RegisterFiles + Start<T>> Start<T> for Registered<H> {}
 
     pub trait StartMultishot<T> {}
     impl<T: MultishotOperation> StartMultishot<T> for LocalHandle {}
     impl<T: MultishotOperation + Send> StartMultishot<T> for Proactor {}
+    impl<T, H: RegisterFiles + StartMultishot<T>> StartMultishot<T> for Registered<H> {}
 }
 
-/// The way to a proactor: [`LocalHandle`](super::LocalHandle) or [`Proactor`](super::Proactor).
+/// The way to a proactor: [`LocalHandle`](super::LocalHandle) or [`Proactor`](super::Proactor), or one of these that
+/// [registers](super::Registered) what it opens.
 ///
-/// Files and sockets are generic over it, so that the same code serves both proactors. There are these two and no others:
+/// Files and sockets are generic over it, so that the same code serves them all. There are these and no others:
 /// the trait is sealed, because safe code relies on the order that [`close`](Self::close) promises.
 ///
 /// ```compile_fail,E0277
@@ -42,6 +47,7 @@ mod sealed {
 ///
 /// impl ring_io_ops::proactor::Handle for Mine {
 ///     type Sleep = Ready<()>;
+///     type Fd = OwnedFd;
 ///     fn sleep_until(&self, _: Instant) -> Ready<()> { std::future::ready(()) }
 ///     fn close(&self, _: OwnedFd) {}
 /// }
@@ -50,11 +56,16 @@ pub trait Handle: sealed::Handle + Clone + fmt::Debug + 'static {
     /// Ready at a moment.
     type Sleep: Future<Output = ()> + Unpin + fmt::Debug;
 
+    /// What stands for an open file with this handle. What works with descriptors only asks for
+    /// `Handle<Fd = OwnedFd>`.
+    type Fd: OpenFile;
+
     /// Waits until `at`.
     fn sleep_until(&self, at: Instant) -> Self::Sleep;
 
-    /// Closes a descriptor behind every operation on it that was started: nothing acts on whatever gets its number next.
-    fn close(&self, fd: OwnedFd);
+    /// Closes a descriptor, or empties a slot, behind every operation on it that was started: nothing acts on whatever
+    /// gets its number next.
+    fn close(&self, fd: Self::Fd);
 
     /// Begins a chain with an operation of this proactor's; see [`Links`].
     ///

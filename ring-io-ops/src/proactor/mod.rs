@@ -100,7 +100,7 @@
 //! - **Nothing is lost.** What a completion brings for a future that is gone is cleaned up: a descriptor is closed, a
 //!   provided buffer goes back. An error brings the buffer back: see [`Failed`].
 //! - **A number is not mistaken for another file.** A file or socket that is dropped is closed behind every operation
-//!   that names it, so none acts on whatever gets its descriptor's number next.
+//!   that names it, so none acts on whatever gets the number of its descriptor, or its slot, next.
 //! - **Capacity is kept.** Each operation takes as much of the proactor's capacity as it brings completions, and waits
 //!   for its turn when there is no more, the first first; so the completion queue has room for them all. A multishot
 //!   operation takes what it is expected to bring between two waits. Where it brings more, and the queue is full, the
@@ -116,6 +116,16 @@
 //! Operations are pushed as their futures are polled, and submitted together: when everybody waits, or after a number of
 //! polls, or when a threshold is reached. [`Batching`] says when, and for how many completions a wait is held;
 //! [`Counters`] say what came of it.
+//!
+//! # Registered files and buffers
+//!
+//! A program that reads or writes much with few files saves the kernel its lookups: [`registered_files`] of the
+//! proactor gives a handle through which everything is opened into a table that the ring has, and `register` moves there
+//! what is open already; see [`Registered`]. [`registered_buffers`] gives buffers that the kernel knows, for
+//! [`File::read_fixed_at`] and [`File::write_fixed_at`]. One works without the other.
+//!
+//! [`registered_files`]: LocalHandle::registered_files
+//! [`registered_buffers`]: LocalHandle::registered_buffers
 //!
 //! # Operations of one's own
 //!
@@ -137,10 +147,12 @@ mod local;
 mod mailbox;
 pub mod net;
 mod next;
+mod open_file;
 mod owned;
 mod panics;
 mod pipe;
 mod raw;
+mod registered;
 pub mod shared;
 #[cfg(test)]
 mod tests;
@@ -167,8 +179,10 @@ pub use net::{
     UnixListener, UnixStream,
 };
 pub use next::{Next, NextTimeout, OpStream};
+pub use open_file::{OpenFile, OwnedSlot};
 pub use owned::{Completion, MultishotOperation, OwnedOperation};
 pub use pipe::{PipeReader, PipeWriter, Pipes, SpliceFds, TeeFds};
 pub use raw::RawOperation;
+pub use registered::{InstallFd, RegisterFd, RegisterFiles, Registered};
 pub use shared::{Proactor, ProactorBuilder, SharedBufferPool, SharedRegisteredBuffer};
 pub use timer::{Interval, Timer};

@@ -12,12 +12,13 @@ use super::error::{Failed, OpError};
 use super::fs::transfer::{POSITION, ReadAt, WriteAt};
 use super::handle::{Handle, Start};
 use super::owned::{Completion, OwnedOperation};
+use super::registered::registers;
 use crate::{Operation, Splice, SpliceFlags, Target, Tee};
 
 /// Implements what the two ends of a pipe have in common.
 macro_rules! end {
     ($end:ident, $std:ident) => {
-        impl<H: Handle> $end<H> {
+        impl<H: Handle<Fd = OwnedFd>> $end<H> {
             /// Takes over an end of the standard library.
             pub fn from_std(handle: &H, end: io::$std) -> Self {
                 Self::from_fd(handle, end.into())
@@ -25,9 +26,7 @@ macro_rules! end {
 
             /// Takes over a descriptor.
             pub fn from_fd(handle: &H, fd: OwnedFd) -> Self {
-                Self {
-                    descriptor: Descriptor::new(handle.clone(), fd),
-                }
+                Self::from_descriptor(Descriptor::new(handle.clone(), fd))
             }
 
             /// The end for the standard library, with a descriptor of its own.
@@ -37,6 +36,12 @@ macro_rules! end {
             /// As [`OwnedFd::try_clone`]; the end is closed then.
             pub fn into_std(self) -> io::Result<io::$std> {
                 self.descriptor.into_owned().map(Into::into)
+            }
+        }
+
+        impl<H: Handle> $end<H> {
+            const fn from_descriptor(descriptor: Descriptor<H>) -> Self {
+                Self { descriptor }
             }
 
             /// The proactor that acts on the pipe.
@@ -57,7 +62,9 @@ macro_rules! end {
             }
         }
 
-        impl<H: Handle> AsFd for $end<H> {
+        registers!($end; descriptor);
+
+        impl<H: Handle<Fd = OwnedFd>> AsFd for $end<H> {
             fn as_fd(&self) -> BorrowedFd<'_> {
                 self.descriptor.as_fd()
             }
@@ -141,7 +148,10 @@ pub trait Pipes: Handle {
     /// # Errors
     ///
     /// `EMFILE`, `ENFILE`: too many files are open.
-    fn pipe(&self) -> io::Result<(PipeReader<Self>, PipeWriter<Self>)> {
+    fn pipe(&self) -> io::Result<(PipeReader<Self>, PipeWriter<Self>)>
+    where
+        Self: Handle<Fd = OwnedFd>,
+    {
         let (reader, writer) = io::pipe()?;
         Ok((
             PipeReader::from_std(self, reader),

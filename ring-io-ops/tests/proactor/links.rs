@@ -1,5 +1,6 @@
 //! Chains in code that serves both proactors.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use ring_io_ops::proactor::{
@@ -9,7 +10,7 @@ use ring_io_ops::{Fsync, LinkTimeoutOutcome};
 
 use super::{Handle, Runner};
 
-fn file<H: ring_io_ops::proactor::Handle>(handle: &H) -> File<H> {
+fn file<H: ring_io_ops::proactor::Handle<Fd = OwnedFd>>(handle: &H) -> File<H> {
     File::from_std(handle, tempfile::tempfile().expect("a temporary file"))
 }
 

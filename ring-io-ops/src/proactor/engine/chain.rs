@@ -6,6 +6,7 @@ use ring_io::Sqe;
 
 use super::{Engine, Key, Kind, Started, State};
 use crate::proactor::executor::Tasks;
+use crate::proactor::open_file::named;
 
 impl Engine {
     /// Slots for `n` operations that are pushed together, by [`push_chain`](Self::push_chain), when it is
@@ -83,7 +84,7 @@ impl Engine {
             return;
         }
         for (key, sqe) in keys.iter().zip(entries.iter()) {
-            self.late.note(*key, sqe.fd(), &mut self.slots);
+            self.late.note(*key, named(sqe), &mut self.slots);
         }
         if self.submit_when.wrapping_sub(position) < entries.len() as u32 {
             // Not before all of them are there: a chain that is cut by a submit is two.

@@ -102,8 +102,8 @@ impl Engine {
             self.retry_stuck(tasks);
         }
         if self.late.holds_any() {
-            for fd in self.late.release(&mut self.slots) {
-                self.push_close(fd);
+            for closing in self.late.release(&mut self.slots) {
+                self.push_close(closing);
             }
         }
         self.submit_when = self.submit_point();

@@ -5,65 +5,62 @@
 //! for requests that go straight to a worker thread, when the worker begins; a close in between would give the number to
 //! somebody else's file, and the request would act on that.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-
 use super::slots::{Key, Slots, State};
+use crate::Target;
+use crate::proactor::open_file::Closing;
 
 /// So many entries are noted before those that are over are looked for.
 const FEW: usize = 32;
 
-/// The entries, and the descriptors that wait for them.
+/// The entries, and the descriptors and slots that wait for them.
 #[derive(Debug, Default)]
 pub(super) struct Late {
-    entries: Vec<(Key, RawFd)>,
+    entries: Vec<(Key, Target)>,
     /// Noting one more than this looks for those that are over.
     limit: usize,
-    held: Vec<OwnedFd>,
+    held: Vec<Closing>,
 }
 
 impl Late {
-    /// Notes that an entry that was pushed names `fd`, which is looked up later.
-    pub(super) fn note(&mut self, key: Key, fd: RawFd, slots: &mut Slots) {
-        // No descriptor, or the folder that paths begin at.
-        if fd < 0 {
-            return;
-        }
+    /// Notes that an entry that was pushed names this, which is looked up later.
+    pub(super) fn note(&mut self, key: Key, named: Option<Target>, slots: &mut Slots) {
+        let Some(named) = named else { return };
         if self.entries.len() >= self.limit {
             self.forget_those_over(slots);
             self.limit = FEW.max(2 * self.entries.len());
         }
-        self.entries.push((key, fd));
+        self.entries.push((key, named));
     }
 
-    /// Gives the descriptor back if it can be closed now, and keeps it otherwise.
-    pub(super) fn hold(&mut self, fd: OwnedFd, slots: &mut Slots) -> Option<OwnedFd> {
-        if self.names(fd.as_raw_fd(), slots) {
-            self.held.push(fd);
+    /// Gives it back if it can be closed now, and keeps it otherwise.
+    pub(super) fn hold(&mut self, closing: Closing, slots: &mut Slots) -> Option<Closing> {
+        if self.names(closing.target(), slots) {
+            self.held.push(closing);
             return None;
         }
-        Some(fd)
+        Some(closing)
     }
 
-    /// Whether an entry that is not over names `fd`.
-    pub(super) fn names(&mut self, fd: RawFd, slots: &mut Slots) -> bool {
+    /// Whether an entry that is not over names `target`.
+    pub(super) fn names(&mut self, target: Target, slots: &mut Slots) -> bool {
         if self.entries.is_empty() {
             return false;
         }
         self.forget_those_over(slots);
-        self.is_named(fd)
+        self.is_named(target)
     }
 
     pub(super) const fn holds_any(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// The descriptors that nothing names any more.
-    pub(super) fn release(&mut self, slots: &mut Slots) -> Vec<OwnedFd> {
+    /// What nothing names any more.
+    pub(super) fn release(&mut self, slots: &mut Slots) -> Vec<Closing> {
         self.forget_those_over(slots);
         let held = std::mem::take(&mut self.held);
         let (still, free) = held
             .into_iter()
-            .partition(|fd| self.is_named(fd.as_raw_fd()));
+            .partition(|closing| self.is_named(closing.target()));
         self.held = still;
         free
     }
@@ -72,11 +69,11 @@ impl Late {
     pub(super) fn leak(&mut self) {
         std::mem::take(&mut self.held)
             .into_iter()
-            .for_each(std::mem::forget);
+            .for_each(Closing::leave_open);
     }
 
-    fn is_named(&self, fd: RawFd) -> bool {
-        self.entries.iter().any(|&(_, named)| named == fd)
+    fn is_named(&self, target: Target) -> bool {
+        self.entries.iter().any(|&(_, named)| named == target)
     }
 
     fn forget_those_over(&mut self, slots: &mut Slots) {

@@ -1,10 +1,12 @@
 //! Leaving: operations that are cancelled or that nobody awaits any more, descriptors, and the end of it all.
 
 use std::collections::VecDeque;
-use std::os::fd::{IntoRawFd, OwnedFd};
+
+use ring_io::FileEntry;
 
 use super::{Abandoned, CANCEL, CLOSE, Engine, INTERNAL, Kept, Key, Orphan, OrphanId, State, wake};
 use crate::proactor::executor::Tasks;
+use crate::proactor::open_file::Closing;
 use crate::proactor::owned::Completion;
 use crate::{AsyncCancel, CancelMatch, Operation};
 
@@ -173,25 +175,29 @@ impl Engine {
         self.late.leak();
     }
 
-    /// Closes a descriptor behind everything that was pushed, so that no entry acts on whatever gets its number next.
-    pub(crate) fn close_fd(&mut self, fd: OwnedFd) {
+    /// Closes a descriptor or empties a slot behind everything that was pushed, so that no entry acts on whatever gets its
+    /// number next.
+    pub(crate) fn close_behind(&mut self, closing: Closing) {
         if self.stopped {
-            // What was pushed and not submitted never will be.
-            drop(fd);
+            // What was pushed and not submitted never will be, and nothing fills the slot any more. If it stays full, it is
+            // until the ring goes.
+            if let Closing::Slot(slot) = closing {
+                let registrar = self.port.registrar();
+                let _ = registrar.update_files(slot, &[FileEntry::EMPTY]);
+            }
             return;
         }
-        if let Some(fd) = self.late.hold(fd, &mut self.slots) {
-            self.push_close(fd);
+        if let Some(closing) = self.late.hold(closing, &mut self.slots) {
+            self.push_close(closing);
         } else {
             self.attention = true;
         }
     }
 
-    pub(super) fn push_close(&mut self, fd: OwnedFd) {
-        self.push_internal(
-            crate::Close::new(crate::Fd(fd.into_raw_fd())).to_sqe(),
-            CLOSE,
-        );
+    pub(super) fn push_close(&mut self, closing: Closing) {
+        self.push_internal(closing.entry(), CLOSE);
+        // The kernel's from now on.
+        closing.leave_open();
     }
 
     /// Nothing is started any more; what is in flight goes on. Who waits for its turn is woken, and learns of it.

@@ -29,7 +29,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::task::Waker;
 
-use ring_io::{Message, MessageError, SetupError, Sqe, send_message};
+use ring_io::{Message, MessageError, RegisterError, SetupError, Sqe, send_message};
 
 pub(crate) use bell::{BellPipe, SharedBell, rang};
 pub use counters::Counters;
@@ -220,6 +220,8 @@ pub(crate) struct Engine {
     /// Something besides completions wants a look around a wait: one question in place of five.
     attention: bool,
     stopped: bool,
+    /// How many slots the table of registered files has.
+    file_slots: u32,
     /// What is written to where the kernel takes no messages from other threads.
     pipe: Option<BellPipe>,
 }
@@ -263,8 +265,20 @@ impl Engine {
             counters: Counters::default(),
             attention: true,
             stopped: false,
+            file_slots: 0,
             pipe: None,
         })
+    }
+
+    /// Makes the table of registered files. With no slots there is none.
+    pub(crate) fn register_files(&mut self, slots: u32) -> Result<(), RegisterError> {
+        self.port.register_files(slots)?;
+        self.file_slots = slots;
+        Ok(())
+    }
+
+    pub(crate) const fn has_files(&self) -> bool {
+        self.file_slots != 0
     }
 
     pub(crate) const fn port(&self) -> &Port {

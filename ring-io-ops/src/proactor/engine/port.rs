@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use ring_io::{
-    BufRing, BufRingError, CompletionQueue, Cqe, EnterError, OneThread, Readiness, Registrar, Ring,
-    SetupError, Sqe, SubmissionQueue, Submitted, Wait,
+    BufRing, BufRingError, CompletionQueue, Cqe, EnterError, OneThread, Readiness, RegisterError,
+    Registrar, Ring, SetupError, Sqe, SubmissionQueue, Submitted, Wait,
 };
 
 /// What a ring for the engine is made with.
@@ -85,6 +85,14 @@ impl Port {
     /// What is registered with the ring.
     pub(crate) const fn registrar(&self) -> &Registrar<'static, OneThread> {
         &self.registrar
+    }
+
+    /// A table of so many empty slots for files, out of which the kernel chooses; none is no table.
+    pub(crate) fn register_files(&self, slots: u32) -> Result<(), RegisterError> {
+        if slots == 0 {
+            return Ok(());
+        }
+        self.registrar.register_files_sparse(slots)
     }
 
     /// A pool of buffers, under a number that none has, for requests of this ring to select from.

@@ -1,13 +1,14 @@
 //! Starting: an operation gets its credit and its slot, and its entry is pushed. So are entries of the engine's own.
 
-use std::os::fd::RawFd;
 use std::task::Waker;
 
 use ring_io::Sqe;
 
 use super::{Engine, Key, Kind, OWN_MAX, Started, State};
+use crate::Target;
 use crate::proactor::error::OpError;
 use crate::proactor::executor::Tasks;
+use crate::proactor::open_file::named;
 
 impl Engine {
     /// A slot for an operation that brings `credit` completions at most, to be filled by [`push`](Self::push) when it
@@ -47,14 +48,14 @@ impl Engine {
         false
     }
 
-    /// Notes that the entry that was just pushed goes to a worker thread, which looks its descriptor up when it begins.
-    pub(crate) fn note_late(&mut self, key: Key, fd: RawFd) {
-        self.late.note(key, fd, &mut self.slots);
+    /// Notes that the entry that was just pushed goes to a worker thread, which looks its file up when it begins.
+    pub(crate) fn note_late(&mut self, key: Key, sqe: &Sqe) {
+        self.late.note(key, named(sqe), &mut self.slots);
     }
 
-    /// Whether an entry in flight names the descriptor and looks it up later.
-    pub(crate) fn is_late(&mut self, fd: RawFd) -> bool {
-        self.late.names(fd, &mut self.slots)
+    /// Whether an entry in flight names this and looks it up later.
+    pub(crate) fn is_late(&mut self, target: Target) -> bool {
+        self.late.names(target, &mut self.slots)
     }
 
     #[cold]

@@ -14,6 +14,7 @@ use crate::proactor::buffer::{FixedBuf, IoBuf, IoBufMut, Slice};
 use crate::proactor::descriptor::{CloseFd, Descriptor};
 use crate::proactor::error::{Failed, OpError};
 use crate::proactor::handle::{Handle, Start};
+use crate::proactor::registered::registers;
 use crate::{
     Fadvise, Fallocate, FallocateFlags, FileAdvice, Fsync, FsyncFlags, Ftruncate, RwFlags,
     SyncFileRange, SyncFileRangeFlags, XattrFlags,
@@ -58,42 +59,8 @@ pub struct File<H: Handle> {
 }
 
 impl<H: Handle> File<H> {
-    /// Takes over a file of the standard library.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use ring_io_ops::proactor::{File, LocalProactor};
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
-    /// let proactor = LocalProactor::new()?;
-    /// let file = File::from_std(&*proactor, tempfile::tempfile()?);
-    /// proactor.block_on(file.set_len(4096))?;
-    /// assert_eq!(file.into_std()?.metadata()?.len(), 4096);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn from_std(handle: &H, file: std::fs::File) -> Self {
-        Self::from_fd(handle, file.into())
-    }
-
-    /// Takes over a descriptor, of anything that reads and writes.
-    pub fn from_fd(handle: &H, fd: OwnedFd) -> Self {
-        Self {
-            descriptor: Descriptor::new(handle.clone(), fd),
-        }
-    }
-
-    /// The file for the standard library.
-    ///
-    /// It gets a descriptor of its own, a duplicate, so that nothing that was started here ever acts on it.
-    ///
-    /// # Errors
-    ///
-    /// As [`OwnedFd::try_clone`]; the file is closed then.
-    pub fn into_std(self) -> io::Result<std::fs::File> {
-        self.descriptor.into_owned().map(Into::into)
+    pub(super) const fn from_descriptor(descriptor: Descriptor<H>) -> Self {
+        Self { descriptor }
     }
 
     /// The proactor that acts on the file.
@@ -214,7 +181,8 @@ impl<H: Handle> File<H> {
         ))
     }
 
-    /// As [`read_at`](Self::read_at), into a registered buffer: the kernel need not look its pages up.
+    /// As [`read_at`](Self::read_at), into a registered buffer: the kernel need not look its pages up. With a file that is
+    /// [registered](Self::register) it need not look that up either.
     #[inline(always)]
     pub fn read_fixed_at<B>(&self, buffer: B, offset: u64) -> H::Op<'_>
     where
@@ -374,15 +342,6 @@ impl<H: Handle> File<H> {
             .start(Plain::of(Ftruncate::new(self.descriptor.target(), len)))
     }
 
-    /// Asks what the kernel knows about the file.
-    pub fn metadata(&self) -> H::Op<'_>
-    where
-        H: Start<ReadMetadata>,
-    {
-        self.handle()
-            .start(ReadMetadata::of_fd(self.as_fd().as_raw_fd()))
-    }
-
     /// Reads an extended attribute into a buffer. See [`Files::xattr`](super::Files::xattr).
     pub fn xattr<B>(&self, name: impl AsRef<OsStr>, buffer: B) -> H::Op<'_>
     where
@@ -411,7 +370,57 @@ impl<H: Handle> File<H> {
     }
 }
 
-impl<H: Handle> AsFd for File<H> {
+/// What needs a descriptor.
+impl<H: Handle<Fd = OwnedFd>> File<H> {
+    /// Takes over a file of the standard library.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&*proactor, tempfile::tempfile()?);
+    /// proactor.block_on(file.set_len(4096))?;
+    /// assert_eq!(file.into_std()?.metadata()?.len(), 4096);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_std(handle: &H, file: std::fs::File) -> Self {
+        Self::from_fd(handle, file.into())
+    }
+
+    /// Takes over a descriptor, of anything that reads and writes.
+    pub fn from_fd(handle: &H, fd: OwnedFd) -> Self {
+        Self::from_descriptor(Descriptor::new(handle.clone(), fd))
+    }
+
+    /// The file for the standard library.
+    ///
+    /// It gets a descriptor of its own, a duplicate, so that nothing that was started here ever acts on it.
+    ///
+    /// # Errors
+    ///
+    /// As [`OwnedFd::try_clone`]; the file is closed then.
+    pub fn into_std(self) -> io::Result<std::fs::File> {
+        self.descriptor.into_owned().map(Into::into)
+    }
+
+    /// Asks what the kernel knows about the file.
+    pub fn metadata(&self) -> H::Op<'_>
+    where
+        H: Start<ReadMetadata>,
+    {
+        self.handle()
+            .start(ReadMetadata::of_fd(self.as_fd().as_raw_fd()))
+    }
+}
+
+registers!(File; descriptor);
+
+impl<H: Handle<Fd = OwnedFd>> AsFd for File<H> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }

@@ -1,14 +1,15 @@
 //! Opening files.
 
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 use ring_io::{Errno, Sqe};
 
 use super::File;
 use super::operands::Name;
+use crate::proactor::descriptor::Descriptor;
 use crate::proactor::error::OpError;
 use crate::proactor::handle::Handle;
+use crate::proactor::open_file::sealed::OpenFile as _;
 use crate::proactor::owned::{Completion, OwnedOperation};
 use crate::{CWD, OpenAt, OpenFlags, Operation};
 
@@ -132,7 +133,7 @@ impl OpenOptions {
         if (!writes && (self.create || self.create_new || self.truncate)) || (self.append && cuts) {
             return None;
         }
-        let mut flags = access.union(self.flags).union(OpenFlags::CLOEXEC);
+        let mut flags = access.union(self.flags);
         if self.append {
             flags = flags.union(OpenFlags::APPEND);
         }
@@ -186,17 +187,15 @@ unsafe impl<H: Handle> OwnedOperation for Open<H> {
     }
 
     fn entry(&mut self) -> Sqe {
-        let flags = self.options.to_flags().unwrap_or(OpenFlags::CLOEXEC);
-        OpenAt::new(CWD, self.path.as_ptr(), flags)
-            .mode(self.options.mode)
-            .to_sqe()
+        let flags = self.options.to_flags().unwrap_or(OpenFlags::empty());
+        let open = OpenAt::new(CWD, self.path.as_ptr(), flags.union(H::Fd::OPEN));
+        H::Fd::made_by(open.mode(self.options.mode).to_sqe())
     }
 
     unsafe fn finish(self, completion: Completion) -> Self::Output {
-        let fd = completion.result? as RawFd;
-        // SAFETY: the kernel opened it for this request, and the completion is read once.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(File::from_fd(&self.handle, fd))
+        // SAFETY: the entry is made by it, and the caller reads the completion once.
+        let fd = unsafe { H::Fd::made(completion) }?;
+        Ok(File::from_descriptor(Descriptor::new(self.handle, fd)))
     }
 }
 
@@ -221,7 +220,7 @@ mod tests {
             .create_new(true)
             .truncate(true)
             .to_flags();
-        let expected = OpenFlags::WRONLY | OpenFlags::CREAT | OpenFlags::EXCL | OpenFlags::CLOEXEC;
+        let expected = OpenFlags::WRONLY | OpenFlags::CREAT | OpenFlags::EXCL;
         assert_eq!(flags, Some(expected));
     }
 }

@@ -27,6 +27,7 @@ use crate::proactor::error::BuildError;
 pub struct LocalBuilder {
     in_flight: u32,
     batching: Batching,
+    registered_files: u32,
 }
 
 impl LocalBuilder {
@@ -34,6 +35,7 @@ impl LocalBuilder {
         Self {
             in_flight: 256,
             batching: Batching::default(),
+            registered_files: 0,
         }
     }
 
@@ -52,12 +54,26 @@ impl LocalBuilder {
         self
     }
 
+    /// How many slots the table of registered files has; none by default, and then there is no table. See
+    /// [`LocalHandle::registered_files`](super::LocalHandle::registered_files).
+    ///
+    /// Linux 5.19. The kernel takes no more than the process may open (`RLIMIT_NOFILE`).
+    #[doc(alias = "io_uring_register_files_sparse")]
+    pub const fn registered_files(mut self, slots: u32) -> Self {
+        self.registered_files = slots;
+        self
+    }
+
     /// Sets the ring up.
     ///
     /// # Errors
     ///
     /// [`BuildError`].
     pub fn build(self) -> Result<LocalProactor, BuildError> {
-        LocalProactor::from_engine(Engine::new(self.in_flight, self.batching)?)
+        let mut engine = Engine::new(self.in_flight, self.batching)?;
+        engine
+            .register_files(self.registered_files)
+            .map_err(BuildError::Files)?;
+        LocalProactor::from_engine(engine)
     }
 }

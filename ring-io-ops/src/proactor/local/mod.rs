@@ -19,11 +19,13 @@ use std::time::{Duration, Instant};
 use ring_io::{BufferPool, OneThread, RegisterError};
 
 use super::engine::{Aftermath, Counters, Engine, Key, Orphan, OrphanId};
-use super::error::{BuildError, Leftover};
+use super::error::{BuildError, Leftover, OpError};
 use super::executor::{Executor, JoinHandle, Pause, Tasks};
 use super::handle::{Handle, Start, StartMultishot, moment_after};
+use super::open_file::{Closing, OwnedSlot, sealed::OpenFile as _};
 use super::owned::{Completion, MultishotOperation, OwnedOperation};
 use super::panics::Panics;
+use super::registered::{RegisterFiles, Registered};
 
 pub use builder::LocalBuilder;
 pub use chain::Chain;
@@ -162,6 +164,11 @@ impl Inner {
             };
             (orphan, completion, last) = next;
         }
+    }
+
+    fn close_behind(&self, closing: Closing) {
+        self.with(|engine, _| engine.close_behind(closing));
+        self.settle();
     }
 
     /// Submits what is prepared, and waits for at most `limit` until something has happened.
@@ -457,6 +464,20 @@ impl LocalHandle {
             .with(|engine, _| engine.port().registrar().buffer_pool(count, buffer_len))
     }
 
+    /// The handle whose files and sockets are registered: slots of the proactor's table in place of descriptors. See
+    /// [`Registered`].
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::NoTable`]: [`LocalBuilder::registered_files`] was not told how many slots the table has.
+    pub fn registered_files(&self) -> Result<Registered<Self>, OpError> {
+        if self.inner.with(|engine, _| engine.has_files()) {
+            Ok(Registered::new(self.clone()))
+        } else {
+            Err(OpError::NoTable)
+        }
+    }
+
     /// What was done so far.
     pub fn counters(&self) -> Counters {
         self.inner.with(|engine, _| engine.counters())
@@ -480,14 +501,24 @@ impl LocalHandle {
 
 impl Handle for LocalHandle {
     type Sleep = Sleep;
+    type Fd = OwnedFd;
 
     fn sleep_until(&self, at: Instant) -> Sleep {
         LocalHandle::sleep_until(self, at)
     }
 
     fn close(&self, fd: OwnedFd) {
-        self.inner.with(|engine, _| engine.close_fd(fd));
-        self.inner.settle();
+        self.inner.close_behind(fd.into_closing());
+    }
+}
+
+impl RegisterFiles for LocalHandle {
+    fn registered_files(&self) -> Result<Registered<Self>, OpError> {
+        LocalHandle::registered_files(self)
+    }
+
+    fn close_slot(&self, slot: OwnedSlot) {
+        self.inner.close_behind(slot.into_closing());
     }
 }
 

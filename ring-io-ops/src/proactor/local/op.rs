@@ -15,6 +15,7 @@ use crate::proactor::engine::{Abandoned, Key, Kind, Orphan, Progress, Started};
 use crate::proactor::error::OpError;
 use crate::proactor::executor::waker;
 use crate::proactor::handle::{OpFuture, Timeout};
+use crate::proactor::open_file::named;
 use crate::proactor::owned::{Completion, OwnedOperation};
 
 /// An operation of a [`LocalProactor`](super::LocalProactor). [`LocalHandle::start`](super::LocalHandle::start) makes
@@ -157,8 +158,9 @@ impl<T: OwnedOperation> Future for Op<'_, T> {
             }
             if T::CLOSES {
                 // SAFETY: as above.
-                let fd = unsafe { this.operation.assume_init_mut() }.entry().fd();
-                if inner.with(|engine, _| engine.is_late(fd)) {
+                let sqe = unsafe { this.operation.assume_init_mut() }.entry();
+                if named(&sqe).is_some_and(|target| inner.with(|engine, _| engine.is_late(target)))
+                {
                     let busy = OpError::Kernel(Errno::from_raw(libc::EBUSY));
                     return Poll::Ready(this.finish(Completion::failed(busy)));
                 }
@@ -190,7 +192,7 @@ impl<T: OwnedOperation> Op<'_, T> {
                     .inner
                     .with(|engine, _| unsafe { engine.push(key, sqe) });
                 if T::LATE {
-                    self.inner.with(|engine, _| engine.note_late(key, sqe.fd()));
+                    self.inner.with(|engine, _| engine.note_late(key, &sqe));
                 }
                 if wakes {
                     self.inner.settle();

@@ -2,17 +2,18 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::os::fd::{FromRawFd as _, OwnedFd};
 
 use ring_io::{Errno, Sqe};
 
 use super::address::{Address as _, Name};
 use super::family::Family;
 use super::stream::StreamSocket;
+use crate::proactor::descriptor::Descriptor;
 use crate::proactor::error::OpError;
 use crate::proactor::handle::Handle;
+use crate::proactor::open_file::sealed::OpenFile as _;
 use crate::proactor::owned::{Completion, MultishotOperation, OwnedOperation};
-use crate::{Accept, AcceptMulti, Operation, SocketFlags, Target};
+use crate::{Accept, AcceptMulti, Operation, Target};
 
 /// Takes a connection. [`Listener::accept`](super::Listener::accept) makes one.
 ///
@@ -40,18 +41,19 @@ unsafe impl<H: Handle, F: Family> OwnedOperation for AcceptOne<H, F> {
     type Output = Result<(StreamSocket<H, F>, F::Address), OpError>;
 
     fn entry(&mut self) -> Sqe {
-        Accept::new(self.target)
+        let accept = Accept::new(self.target)
             .address((&raw mut self.peer.storage).cast(), &raw mut self.peer.len)
-            .flags(SocketFlags::CLOEXEC)
-            .to_sqe()
+            .flags(H::Fd::SOCKET);
+        H::Fd::made_by(accept.to_sqe())
     }
 
     unsafe fn finish(self, completion: Completion) -> Self::Output {
-        // SAFETY: as the caller vouches for.
-        let fd = unsafe { made(completion) }?;
+        // SAFETY: the entry is made by it, and the caller reads the completion once.
+        let fd = unsafe { H::Fd::made(completion) }?;
+        let stream = StreamSocket::from_descriptor(Descriptor::new(self.handle, fd));
         let peer = F::Address::from_name(&self.peer)
             .ok_or(OpError::Kernel(Errno::from_raw(libc::EAFNOSUPPORT)))?;
-        Ok((StreamSocket::from_fd(&self.handle, fd), peer))
+        Ok((stream, peer))
     }
 }
 
@@ -79,9 +81,8 @@ unsafe impl<H: Handle, F: Family> MultishotOperation for AcceptMany<H, F> {
     type Item = Result<StreamSocket<H, F>, OpError>;
 
     fn entry(&mut self) -> Sqe {
-        AcceptMulti::new(self.target)
-            .flags(SocketFlags::CLOEXEC)
-            .to_sqe()
+        let accept = AcceptMulti::new(self.target).flags(H::Fd::SOCKET);
+        H::Fd::made_by(accept.to_sqe())
     }
 
     fn goes_on(&self, last: &Completion) -> bool {
@@ -98,28 +99,20 @@ unsafe impl<H: Handle, F: Family> MultishotOperation for AcceptMany<H, F> {
     }
 
     unsafe fn item(&mut self, completion: Completion) -> Self::Item {
-        // SAFETY: as the caller vouches for.
-        unsafe { made(completion) }.map(|fd| StreamSocket::from_fd(&self.handle, fd))
+        // SAFETY: the entry is made by it, and the caller reads the completion once.
+        let fd = unsafe { H::Fd::made(completion) }?;
+        Ok(StreamSocket::from_descriptor(Descriptor::new(
+            self.handle.clone(),
+            fd,
+        )))
     }
 
     unsafe fn abandon(&mut self, completion: Completion) {
-        // Nothing was started on it, so it need not be closed in order.
-        //
-        // SAFETY: as the caller vouches for.
-        drop(unsafe { made(completion) });
+        // SAFETY: as above.
+        if let Ok(fd) = unsafe { H::Fd::made(completion) } {
+            fd.discard(&self.handle);
+        }
     }
-}
-
-/// The descriptor that a completion brought.
-///
-/// # Safety
-///
-/// The completion is one of an operation that makes descriptors, and is read once.
-unsafe fn made(completion: Completion) -> Result<OwnedFd, OpError> {
-    // SAFETY: the caller vouches for the descriptor, which nobody else has seen.
-    completion
-        .result
-        .map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
 impl<H: Handle, F> fmt::Debug for AcceptOne<H, F> {

@@ -18,11 +18,12 @@ use super::pool::Provide;
 use super::recv_from_multi::RecvFromMany;
 use super::recv_multi::Receiving;
 use super::transfer::{RecvInto, SendFrom};
-use crate::MsgFlags;
 use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::descriptor::{CloseFd, Descriptor};
 use crate::proactor::error::OpError;
 use crate::proactor::handle::{Handle, Start, StartMultishot};
+use crate::proactor::registered::registers;
+use crate::{MsgFlags, Target};
 
 /// A UDP socket of a proactor.
 pub type UdpSocket<H> = DatagramSocket<H, Inet>;
@@ -59,14 +60,26 @@ pub struct DatagramSocket<H: Handle, F> {
     family: PhantomData<F>,
 }
 
-impl<H: Handle, F: Family> DatagramSocket<H, F> {
+impl<H: Handle<Fd = OwnedFd>, F: Family> DatagramSocket<H, F> {
     /// Takes over a descriptor of a socket of datagrams. It blocks: one with `O_NONBLOCK` set makes operations end with
     /// `EAGAIN` instead of waiting.
     pub fn from_fd(handle: &H, fd: OwnedFd) -> Self {
+        Self::from_descriptor(Descriptor::new(handle.clone(), fd))
+    }
+}
+
+registers!(DatagramSocket<F>; socket);
+
+impl<H: Handle, F: Family> DatagramSocket<H, F> {
+    pub(super) const fn from_descriptor(socket: Descriptor<H>) -> Self {
         Self {
-            socket: Descriptor::new(handle.clone(), fd),
+            socket,
             family: PhantomData,
         }
+    }
+
+    pub(super) fn target(&self) -> Target {
+        self.socket.target()
     }
 
     /// The proactor that acts on it.
@@ -200,7 +213,7 @@ impl<H: Handle, F: Family> DatagramSocket<H, F> {
     }
 }
 
-impl<H: Handle> DatagramSocket<H, Inet> {
+impl<H: Handle<Fd = OwnedFd>> DatagramSocket<H, Inet> {
     /// Takes over a socket of the standard library.
     ///
     /// # Errors
@@ -248,7 +261,7 @@ impl<H: Handle> DatagramSocket<H, Inet> {
     }
 }
 
-impl<H: Handle> DatagramSocket<H, Unix> {
+impl<H: Handle<Fd = OwnedFd>> DatagramSocket<H, Unix> {
     /// Takes over a socket of the standard library.
     ///
     /// # Errors
@@ -294,7 +307,7 @@ impl<H: Handle> DatagramSocket<H, Unix> {
     }
 }
 
-impl<H: Handle, F> AsFd for DatagramSocket<H, F> {
+impl<H: Handle<Fd = OwnedFd>, F> AsFd for DatagramSocket<H, F> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

@@ -22,6 +22,7 @@ use crate::proactor::descriptor::{CloseFd, Descriptor};
 use crate::proactor::error::OpError;
 use crate::proactor::handle::{Handle, Start, StartMultishot};
 use crate::proactor::next::{Next, OpStream};
+use crate::proactor::registered::registers;
 
 /// A TCP socket that takes connections.
 pub type TcpListener<H> = Listener<H, Inet>;
@@ -38,13 +39,17 @@ pub struct Listener<H: Handle, F> {
     family: PhantomData<F>,
 }
 
-impl<H: Handle, F: Family> Listener<H, F> {
+impl<H: Handle<Fd = OwnedFd>, F: Family> Listener<H, F> {
     /// Takes over a descriptor that listens. It blocks: one with `O_NONBLOCK` set makes operations end with `EAGAIN`
     /// instead of waiting.
     pub fn from_fd(handle: &H, fd: OwnedFd) -> Self {
         Self::from_descriptor(Descriptor::new(handle.clone(), fd))
     }
+}
 
+registers!(Listener<F>; socket);
+
+impl<H: Handle, F: Family> Listener<H, F> {
     pub(super) const fn from_descriptor(socket: Descriptor<H>) -> Self {
         Self {
             socket,
@@ -133,7 +138,7 @@ impl<H: Handle, F: Family> Listener<H, F> {
     }
 }
 
-impl<H: Handle> Listener<H, Inet> {
+impl<H: Handle<Fd = OwnedFd>> Listener<H, Inet> {
     /// Takes over a listener of the standard library.
     ///
     /// # Errors
@@ -165,7 +170,7 @@ impl<H: Handle> Listener<H, Inet> {
     }
 }
 
-impl<H: Handle> Listener<H, Unix> {
+impl<H: Handle<Fd = OwnedFd>> Listener<H, Unix> {
     /// Takes over a listener of the standard library.
     ///
     /// # Errors
@@ -266,7 +271,7 @@ where
     }
 }
 
-impl<H: Handle, F> AsFd for Listener<H, F> {
+impl<H: Handle<Fd = OwnedFd>, F> AsFd for Listener<H, F> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

@@ -366,8 +366,7 @@ macro_rules! messages {
                 P: Pieces,
                 H: Start<SendMessage<P>>,
             {
-                self.handle()
-                    .start(SendMessage::of(Target::of(self), message))
+                self.handle().start(SendMessage::of(self.target(), message))
             }
 
             /// Receives a message with what comes with it.
@@ -380,7 +379,7 @@ macro_rules! messages {
                 B: IoBufMut,
                 H: Start<RecvMessage<One<B>, Arrived<F::Address>>>,
             {
-                let message = RecvMessage::new(Target::of(self), One(buffer));
+                let message = RecvMessage::new(self.target(), One(buffer));
                 self.handle().start(message.with_control_room(control_room))
             }
 
@@ -394,7 +393,7 @@ macro_rules! messages {
                 B: IoBufMut,
                 H: Start<RecvMessage<Vec<B>, Arrived<F::Address>>>,
             {
-                let message = RecvMessage::new(Target::of(self), buffers);
+                let message = RecvMessage::new(self.target(), buffers);
                 self.handle().start(message.with_control_room(control_room))
             }
         }

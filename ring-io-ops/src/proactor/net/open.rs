@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -12,39 +11,50 @@ use ring_io::Sqe;
 use super::address::{Address, Name};
 use super::family::Family;
 use super::stream::StreamSocket;
+use crate::proactor::descriptor::Descriptor;
 use crate::proactor::error::OpError;
 use crate::proactor::handle::{Handle, OpFuture, Start, Timeout};
+use crate::proactor::open_file::sealed::OpenFile as _;
 use crate::proactor::owned::{Completion, OwnedOperation};
-use crate::{Bind, Connect, Fd, Listen, Operation, Shutdown, Socket, SocketFlags, Target};
+use crate::{Bind, Connect, Listen, Operation, Shutdown, Socket, Target};
 
 /// Makes a socket. `IORING_OP_SOCKET`, Linux 5.19. See `socket(2)`.
 #[derive(Debug)]
-pub struct OpenSocket {
+pub struct OpenSocket<H> {
     domain: i32,
     kind: i32,
+    handle: H,
 }
 
-impl OpenSocket {
-    pub(super) const fn new(domain: i32, kind: i32) -> Self {
-        Self { domain, kind }
+impl<H: Handle> OpenSocket<H> {
+    pub(super) const fn new(domain: i32, kind: i32, handle: H) -> Self {
+        Self {
+            domain,
+            kind,
+            handle,
+        }
     }
 }
 
 // SAFETY: the entry lends nothing.
-unsafe impl OwnedOperation for OpenSocket {
-    type Output = Result<OwnedFd, OpError>;
+unsafe impl<H: Handle> OwnedOperation for OpenSocket<H> {
+    type Output = Result<H::Fd, OpError>;
 
     fn entry(&mut self) -> Sqe {
-        Socket::new(self.domain, self.kind, 0)
-            .flags(SocketFlags::CLOEXEC)
-            .to_sqe()
+        let socket = Socket::new(self.domain, self.kind, 0).flags(H::Fd::SOCKET);
+        H::Fd::made_by(socket.to_sqe())
     }
 
     unsafe fn finish(self, completion: Completion) -> Self::Output {
-        // SAFETY: the kernel opened it for this operation, whose completion is read once.
-        completion
-            .result
-            .map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
+        // SAFETY: the entry is made by it, and the caller reads the completion once.
+        unsafe { H::Fd::made(completion) }
+    }
+
+    unsafe fn abandon(self, completion: Completion) {
+        // SAFETY: as above.
+        if let Ok(fd) = unsafe { H::Fd::made(completion) } {
+            fd.discard(&self.handle);
+        }
     }
 }
 
@@ -136,19 +146,19 @@ unsafe impl OwnedOperation for ShutDown {
 
 /// Connects a socket that it owns. `IORING_OP_CONNECT`, Linux 5.5. See `connect(2)`.
 #[derive(Debug)]
-pub struct ConnectSocket {
-    fd: OwnedFd,
+pub struct ConnectSocket<H: Handle> {
+    socket: Descriptor<H>,
     name: Box<Name>,
 }
 
-// SAFETY: the entry lends the address, which lies in a box. The descriptor is closed when the operation is over, or was
-// never pushed.
-unsafe impl OwnedOperation for ConnectSocket {
-    type Output = Result<OwnedFd, OpError>;
+// SAFETY: the entry lends the address, which lies in a box. The socket is closed when the operation is over, or was never
+// pushed.
+unsafe impl<H: Handle> OwnedOperation for ConnectSocket<H> {
+    type Output = Result<H::Fd, OpError>;
 
     fn entry(&mut self) -> Sqe {
         Connect::new(
-            Fd(self.fd.as_raw_fd()),
+            self.socket.target(),
             (&raw const self.name.storage).cast(),
             self.name.len,
         )
@@ -156,7 +166,11 @@ unsafe impl OwnedOperation for ConnectSocket {
     }
 
     unsafe fn finish(self, completion: Completion) -> Self::Output {
-        completion.result.map(|_| self.fd)
+        completion.result.map(|_| self.socket.into_parts().1)
+    }
+
+    unsafe fn abandon(self, _: Completion) {
+        // The socket closes with the value, connected or not.
     }
 }
 
@@ -168,7 +182,7 @@ unsafe impl OwnedOperation for ConnectSocket {
 #[must_use = "an operation does nothing until it is awaited"]
 pub struct Connecting<'h, H, F>
 where
-    H: Start<OpenSocket> + Start<ConnectSocket>,
+    H: Start<OpenSocket<H>> + Start<ConnectSocket<H>>,
     F: Family,
 {
     handle: &'h H,
@@ -187,19 +201,19 @@ enum Ending {
 
 enum Step<'h, H>
 where
-    H: Start<OpenSocket> + Start<ConnectSocket> + 'h,
+    H: Start<OpenSocket<H>> + Start<ConnectSocket<H>> + 'h,
 {
-    Open(<H as Start<OpenSocket>>::Op<'h>),
-    Connect(<H as Start<ConnectSocket>>::Op<'h>),
+    Open(<H as Start<OpenSocket<H>>>::Op<'h>),
+    Connect(<H as Start<ConnectSocket<H>>>::Op<'h>),
 }
 
 impl<'h, H, F> Connecting<'h, H, F>
 where
-    H: Start<OpenSocket> + Start<ConnectSocket>,
+    H: Start<OpenSocket<H>> + Start<ConnectSocket<H>>,
     F: Family,
 {
     pub(super) fn new(handle: &'h H, address: F::Address) -> Self {
-        let open = OpenSocket::new(address.domain(), libc::SOCK_STREAM);
+        let open = OpenSocket::new(address.domain(), libc::SOCK_STREAM, handle.clone());
         Self {
             handle,
             address,
@@ -221,7 +235,7 @@ where
 
 impl<H, F> Future for Connecting<'_, H, F>
 where
-    H: Start<OpenSocket> + Start<ConnectSocket>,
+    H: Start<OpenSocket<H>> + Start<ConnectSocket<H>>,
     F: Family,
 {
     type Output = Result<StreamSocket<H, F>, OpError>;
@@ -235,7 +249,7 @@ where
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                     Poll::Ready(Ok(fd)) => {
                         let mut connect = this.handle.start(ConnectSocket {
-                            fd,
+                            socket: Descriptor::new(this.handle.clone(), fd),
                             name: Box::new(this.address.to_name()),
                         });
                         // It then ends at its first poll.
@@ -248,9 +262,9 @@ where
                     }
                 },
                 Step::Connect(connect) => {
-                    return Pin::new(connect)
-                        .poll(context)
-                        .map_ok(|fd| StreamSocket::from_fd(this.handle, fd));
+                    return Pin::new(connect).poll(context).map_ok(|fd| {
+                        StreamSocket::from_descriptor(Descriptor::new(this.handle.clone(), fd))
+                    });
                 }
             }
         }
@@ -259,7 +273,7 @@ where
 
 impl<H, F> OpFuture for Connecting<'_, H, F>
 where
-    H: Start<OpenSocket> + Start<ConnectSocket>,
+    H: Start<OpenSocket<H>> + Start<ConnectSocket<H>>,
     F: Family,
 {
     type Sleep = H::Sleep;
@@ -287,7 +301,7 @@ where
 
 impl<H, F> fmt::Debug for Connecting<'_, H, F>
 where
-    H: Start<OpenSocket> + Start<ConnectSocket>,
+    H: Start<OpenSocket<H>> + Start<ConnectSocket<H>>,
     F: Family,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::OwnedFd;
 use std::os::unix::net as unix;
 use std::path::Path;
 
@@ -32,7 +33,10 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`std::net::TcpListener::bind`].
-    fn tcp_listen(&self, address: impl ToSocketAddrs) -> io::Result<TcpListener<Self>> {
+    fn tcp_listen(&self, address: impl ToSocketAddrs) -> io::Result<TcpListener<Self>>
+    where
+        Self: Handle<Fd = OwnedFd>,
+    {
         TcpListener::from_std(self, std::net::TcpListener::bind(address)?)
     }
 
@@ -65,10 +69,10 @@ pub trait Sockets: Handle {
         options: &[SocketOption<bool>],
     ) -> impl Future<Output = Result<TcpListener<Self>, OpError>>
     where
-        Self: Start<OpenSocket> + Start<SetOption> + Start<BindSocket> + Start<ListenOn>,
+        Self: Start<OpenSocket<Self>> + Start<SetOption> + Start<BindSocket> + Start<ListenOn>,
     {
         async move {
-            let open = OpenSocket::new(address.domain(), libc::SOCK_STREAM);
+            let open = OpenSocket::new(address.domain(), libc::SOCK_STREAM, self.clone());
             let socket = Descriptor::new(self.clone(), self.start(open).await?);
             let target = socket.target();
             for option in [SocketOption::REUSE_ADDRESS].iter().chain(options) {
@@ -84,7 +88,7 @@ pub trait Sockets: Handle {
     /// Connects with an address. Linux 5.19.
     fn tcp_connect(&self, address: SocketAddr) -> Connecting<'_, Self, Inet>
     where
-        Self: Start<OpenSocket> + Start<ConnectSocket>,
+        Self: Start<OpenSocket<Self>> + Start<ConnectSocket<Self>>,
     {
         Connecting::new(self, address)
     }
@@ -94,7 +98,10 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`std::net::UdpSocket::bind`].
-    fn udp_bind(&self, address: impl ToSocketAddrs) -> io::Result<UdpSocket<Self>> {
+    fn udp_bind(&self, address: impl ToSocketAddrs) -> io::Result<UdpSocket<Self>>
+    where
+        Self: Handle<Fd = OwnedFd>,
+    {
         UdpSocket::from_std(self, std::net::UdpSocket::bind(address)?)
     }
 
@@ -103,14 +110,17 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`unix::UnixListener::bind`].
-    fn unix_listen(&self, path: impl AsRef<Path>) -> io::Result<UnixListener<Self>> {
+    fn unix_listen(&self, path: impl AsRef<Path>) -> io::Result<UnixListener<Self>>
+    where
+        Self: Handle<Fd = OwnedFd>,
+    {
         UnixListener::from_std(self, unix::UnixListener::bind(path)?)
     }
 
     /// Connects with a Unix address. Linux 5.19.
     fn unix_connect(&self, address: UnixAddress) -> Connecting<'_, Self, Unix>
     where
-        Self: Start<OpenSocket> + Start<ConnectSocket>,
+        Self: Start<OpenSocket<Self>> + Start<ConnectSocket<Self>>,
     {
         Connecting::new(self, address)
     }
@@ -120,7 +130,10 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`unix::UnixStream::pair`].
-    fn unix_pair(&self) -> io::Result<(UnixStream<Self>, UnixStream<Self>)> {
+    fn unix_pair(&self) -> io::Result<(UnixStream<Self>, UnixStream<Self>)>
+    where
+        Self: Handle<Fd = OwnedFd>,
+    {
         let (one, other) = unix::UnixStream::pair()?;
         Ok((
             UnixStream::from_std(self, one)?,
@@ -133,12 +146,33 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`unix::UnixDatagram::bind`].
-    fn unix_datagram_bind(&self, path: impl AsRef<Path>) -> io::Result<UnixDatagram<Self>> {
+    fn unix_datagram_bind(&self, path: impl AsRef<Path>) -> io::Result<UnixDatagram<Self>>
+    where
+        Self: Handle<Fd = OwnedFd>,
+    {
         UnixDatagram::from_std(self, unix::UnixDatagram::bind(path)?)
     }
 
     /// A pool of `entries` buffers of `size` bytes each, out of which the kernel chooses when something comes. The entries
     /// are a power of two of at most 32,768. Linux 5.19.
+    ///
+    /// # Whole buffers only
+    ///
+    /// A buffer serves one receive, however little came. The kernel can also fill one piece by piece
+    /// (`IOU_PBUF_RING_INC`, Linux 6.12). The pools of a proactor do not ask for that, because safe code could then see bytes
+    /// of others:
+    ///
+    /// - A completion names the buffer and how many bytes came, not where in the buffer they lie. That is the sum of what came
+    ///   before, of *all* connections that share the pool, in the order of the completion queue. Each task takes its own
+    ///   connection's completions when it runs, so the order among connections is another. A sum in that order leads to
+    ///   bytes of another connection, or to those that the kernel writes just now. To be right it would have to be kept where
+    ///   completions are reaped, at a price for every operation, with a buffer or without.
+    /// - A receive that runs on one of the kernel's workers consumes what it asks for, not what it brings. This crate sends
+    ///   none there, but the kernel does when it cannot wait for the socket, and no completion tells.
+    /// - Kernels that lack a correction do not say that a connection's end has used a buffer up.
+    ///
+    /// [`recv_bundle_multi`](super::StreamSocket::recv_bundle_multi) out of a pool of small buffers wastes as little.
+    /// [`BufRing`](ring_io::BufRing#incremental-consumption) has incremental pools for those who reap by themselves.
     ///
     /// # Errors
     ///

@@ -18,11 +18,12 @@ use super::pool::Provide;
 use super::recv_multi::{Receiving, RecvBundles, RecvMany};
 use super::send_all::SendAll;
 use super::transfer::{RecvInto, SendFrom};
-use crate::MsgFlags;
 use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::descriptor::{CloseFd, Descriptor};
 use crate::proactor::error::OpError;
 use crate::proactor::handle::{Handle, Start, StartMultishot};
+use crate::proactor::registered::registers;
+use crate::{MsgFlags, Target};
 
 /// A TCP connection of a proactor.
 pub type TcpStream<H> = StreamSocket<H, Inet>;
@@ -66,14 +67,26 @@ pub struct StreamSocket<H: Handle, F> {
     family: PhantomData<F>,
 }
 
-impl<H: Handle, F: Family> StreamSocket<H, F> {
+impl<H: Handle<Fd = OwnedFd>, F: Family> StreamSocket<H, F> {
     /// Takes over a descriptor of a connection. It blocks: one with `O_NONBLOCK` set makes operations end with `EAGAIN`
     /// instead of waiting.
     pub fn from_fd(handle: &H, fd: OwnedFd) -> Self {
+        Self::from_descriptor(Descriptor::new(handle.clone(), fd))
+    }
+}
+
+registers!(StreamSocket<F>; socket);
+
+impl<H: Handle, F: Family> StreamSocket<H, F> {
+    pub(super) const fn from_descriptor(socket: Descriptor<H>) -> Self {
         Self {
-            socket: Descriptor::new(handle.clone(), fd),
+            socket,
             family: PhantomData,
         }
+    }
+
+    pub(super) fn target(&self) -> Target {
+        self.socket.target()
     }
 
     /// The proactor that acts on it.
@@ -270,7 +283,7 @@ impl<H: Handle, F: Family> StreamSocket<H, F> {
     }
 }
 
-impl<H: Handle> StreamSocket<H, Inet> {
+impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Inet> {
     /// Takes over a connection of the standard library.
     ///
     /// # Errors
@@ -364,7 +377,7 @@ impl<H: Handle> StreamSocket<H, Inet> {
     }
 }
 
-impl<H: Handle> StreamSocket<H, Unix> {
+impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Unix> {
     /// Takes over a connection of the standard library.
     ///
     /// # Errors
@@ -410,7 +423,9 @@ impl<H: Handle> StreamSocket<H, Unix> {
     pub fn peer_addr(&self) -> io::Result<UnixAddress> {
         self.with_std(StdUnixStream::peer_addr).map(Into::into)
     }
+}
 
+impl<H: Handle> StreamSocket<H, Unix> {
     /// Sends descriptors with some bytes, at least one. The kernel sends duplicates; these are closed when it has.
     ///
     /// At most 253 at once: `EINVAL` otherwise.
@@ -436,7 +451,7 @@ impl<H: Handle> StreamSocket<H, Unix> {
     }
 }
 
-impl<H: Handle, F> AsFd for StreamSocket<H, F> {
+impl<H: Handle<Fd = OwnedFd>, F> AsFd for StreamSocket<H, F> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

@@ -188,7 +188,7 @@ impl<H: Handle> StreamSocket<H, Inet> {
         B: IoBuf,
         H: StartMultishot<SendNoCopy<B>>,
     {
-        SendingNoCopy::new(self.handle(), SendNoCopy::new(Target::of(self), buffer))
+        SendingNoCopy::new(self.handle(), SendNoCopy::new(self.target(), buffer))
     }
 }
 
@@ -224,7 +224,7 @@ impl<H: Handle> DatagramSocket<H, Inet> {
         B: IoBuf,
         H: StartMultishot<SendNoCopy<B>>,
     {
-        SendingNoCopy::new(self.handle(), SendNoCopy::new(Target::of(self), buffer))
+        SendingNoCopy::new(self.handle(), SendNoCopy::new(self.target(), buffer))
     }
 
     /// The same to an address.
@@ -237,7 +237,7 @@ impl<H: Handle> DatagramSocket<H, Inet> {
         B: IoBuf,
         H: StartMultishot<SendNoCopy<B>>,
     {
-        let mut send = SendNoCopy::new(Target::of(self), buffer);
+        let mut send = SendNoCopy::new(self.target(), buffer);
         send.to = Some(Box::new(to.to_name()));
         SendingNoCopy::new(self.handle(), send)
     }
@@ -257,7 +257,7 @@ macro_rules! messages {
                 P: Pieces,
                 H: StartMultishot<SendMessageNoCopy<P>>,
             {
-                let operation = SendMessageNoCopy::new(Target::of(self), message);
+                let operation = SendMessageNoCopy::new(self.target(), message);
                 SendingNoCopy::new(self.handle(), operation)
             }
         }

@@ -36,6 +36,7 @@ const SPIN: Duration = Duration::from_micros(25);
 pub struct ProactorBuilder {
     in_flight: u32,
     batching: Batching,
+    registered_files: u32,
     spin: Duration,
     thread_name: String,
     on_thread_start: Box<dyn FnOnce() + Send>,
@@ -48,6 +49,7 @@ impl ProactorBuilder {
         Self {
             in_flight: 256,
             batching: Batching::default(),
+            registered_files: 0,
             spin: SPIN,
             thread_name: "ring-io".into(),
             on_thread_start: Box::new(|| ()),
@@ -67,6 +69,16 @@ impl ProactorBuilder {
     /// When the driver submits and how long it waits. [`Batching::polls`] means nothing here: the driver polls no task.
     pub const fn batching(mut self, batching: Batching) -> Self {
         self.batching = batching;
+        self
+    }
+
+    /// How many slots the table of registered files has; none by default, and then there is no table. See
+    /// [`Proactor::registered_files`].
+    ///
+    /// Linux 5.19. The kernel takes no more than the process may open (`RLIMIT_NOFILE`).
+    #[doc(alias = "io_uring_register_files_sparse")]
+    pub const fn registered_files(mut self, slots: u32) -> Self {
+        self.registered_files = slots;
         self
     }
 
@@ -108,6 +120,7 @@ impl ProactorBuilder {
         let Self {
             in_flight,
             batching,
+            registered_files,
             spin,
             thread_name,
             on_thread_start,
@@ -122,7 +135,11 @@ impl ProactorBuilder {
             .name(thread_name)
             .spawn(move || {
                 on_thread_start();
-                match Driver::new(in_flight, batching, spin, use_pipe) {
+                let driver = Driver::new(in_flight, batching, spin, use_pipe).and_then(|driver| {
+                    let registered = driver.port().register_files(registered_files);
+                    registered.map_err(BuildError::Files).map(|()| driver)
+                });
+                match driver {
                     Ok(driver) => {
                         // The receiver waits for it.
                         let _ = sender.send(Ok(driver.shared().clone()));
@@ -135,7 +152,7 @@ impl ProactorBuilder {
             })
             .map_err(BuildError::Thread)?;
         match receiver.recv() {
-            Ok(Ok(shared)) => Ok(Proactor::from_thread(shared, thread)),
+            Ok(Ok(shared)) => Ok(Proactor::from_thread(shared, thread, registered_files != 0)),
             Ok(Err(error)) => {
                 let _ = thread.join();
                 Err(error)
@@ -155,6 +172,7 @@ impl fmt::Debug for ProactorBuilder {
         f.debug_struct("ProactorBuilder")
             .field("in_flight", &self.in_flight)
             .field("batching", &self.batching)
+            .field("registered_files", &self.registered_files)
             .field("spin", &self.spin)
             .field("thread_name", &self.thread_name)
             .finish_non_exhaustive()

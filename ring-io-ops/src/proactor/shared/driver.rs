@@ -10,7 +10,7 @@ mod reap;
 mod tests;
 
 use std::collections::VecDeque;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
@@ -23,11 +23,13 @@ use super::flight::{ChainFlight, ChainLink, Flight, Message, NEW, PENDING, links
 use super::shared::{Shared, Statistics};
 use super::spin::Spin;
 use super::table::Table;
+use crate::Target;
 use crate::proactor::engine::{
     Batching, BellPipe, MAX_IN_FLIGHT, MAX_SQ_ENTRIES, Port, PortSettings, RESERVE, RUNG, rang,
 };
 use crate::proactor::error::{BuildError, OpError};
 use crate::proactor::executor::inbox::Bell;
+use crate::proactor::open_file::Closing;
 use crate::proactor::owned::Completion;
 
 /// The user data of cancel requests and closes: like [`RUNG`], the number of no operation.
@@ -46,7 +48,7 @@ enum Pending {
     Chain(Arc<dyn ChainFlight>),
     Cancel(u64),
     CancelAll,
-    Close(OwnedFd),
+    Close(Closing),
 }
 
 /// # Invariants
@@ -58,10 +60,10 @@ pub(super) struct Driver {
     port: Port,
     table: Table,
     pending: VecDeque<Pending>,
-    /// Entries in flight whose descriptor the kernel may look up yet, and some that are over.
-    late: Vec<(u64, RawFd)>,
-    /// Descriptors that wait for such entries before they are closed.
-    held: Vec<OwnedFd>,
+    /// Entries in flight that the kernel may look up the file of yet, and some that are over.
+    late: Vec<(u64, Target)>,
+    /// What waits for such entries before it is closed.
+    held: Vec<Closing>,
     /// Entries of the driver's own that were pushed and have not completed, at most [`OWN_MAX`].
     reserved: u32,
     pipe: Option<BellPipe>,
@@ -281,8 +283,8 @@ impl Driver {
         }
     }
 
-    pub(super) fn close(&mut self, fd: OwnedFd) {
-        self.pending.push_back(Pending::Close(fd));
+    pub(super) fn close(&mut self, closing: Closing) {
+        self.pending.push_back(Pending::Close(closing));
     }
 
     /// What is to be pushed next. What was taken back is passed by: to look for it in the list when it was would take, for
@@ -387,7 +389,8 @@ impl Drop for Driver {
                     self.end_chain(&chain, Completion::failed(OpError::Closed));
                 }
                 // What was pushed and not submitted never will be, so nothing acts on the number.
-                Pending::Close(fd) => drop(fd),
+                // A slot goes with the ring.
+                Pending::Close(closing) => drop(closing),
                 Pending::Cancel(_) | Pending::CancelAll => {}
             }
         }
@@ -395,9 +398,9 @@ impl Drop for Driver {
             .set_left(self.table.len() as u32 + self.reserved);
         // Left open: an entry may look its number up yet.
         self.forget_late();
-        for fd in std::mem::take(&mut self.held) {
-            if self.is_late(fd.as_raw_fd()) {
-                std::mem::forget(fd);
+        for closing in std::mem::take(&mut self.held) {
+            if self.is_late(closing.target()) {
+                closing.leave_open();
             }
         }
         // Leaked (1). Their futures wait for ever, and what these are given stays the kernel's.

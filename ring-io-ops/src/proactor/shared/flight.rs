@@ -1,6 +1,5 @@
 //! What travels to the driver, and what it knows of an operation.
 
-use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::task::Waker;
@@ -9,6 +8,8 @@ use ring_io::Sqe;
 
 use super::driver::Driver;
 use super::queue::{Link, Linked};
+use crate::Target;
+use crate::proactor::open_file::named;
 use crate::proactor::owned::Completion;
 
 /// What [`Flight::key`] says of an operation that the driver does not have.
@@ -46,12 +47,12 @@ pub(super) trait Flight: Send + Sync {
     /// Its entry, which lends nothing that does not live until the terminal completion.
     fn entry(&self) -> Sqe;
 
-    /// The descriptor in the entry, if the kernel looks it up later than when it takes the entry.
-    fn late_fd(&self) -> Option<RawFd> {
+    /// What the entry acts on, if the kernel looks it up later than when it takes the entry.
+    fn late(&self) -> Option<Target> {
         None
     }
 
-    /// Whether it closes the descriptor in the entry, which no entry that is late may name then.
+    /// Whether it closes what is in the entry, which no entry that is late may name then.
     fn closes(&self) -> bool {
         false
     }
@@ -106,10 +107,9 @@ impl Flight for ChainLink {
         self.chain.entry(self.place)
     }
 
-    fn late_fd(&self) -> Option<RawFd> {
+    fn late(&self) -> Option<Target> {
         // Looked up when the link before has ended.
-        let fd = self.entry().fd();
-        (fd >= 0).then_some(fd)
+        named(&self.entry())
     }
 
     unsafe fn complete(&self, completion: Completion) -> Next {

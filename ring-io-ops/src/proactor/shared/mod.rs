@@ -35,9 +35,11 @@ use std::time::{Duration, Instant};
 use ring_io::RegisterError;
 
 use super::engine::Counters;
-use super::error::{BuildError, Leftover};
+use super::error::{BuildError, Leftover, OpError};
 use super::handle::{Handle, Start, StartMultishot, moment_after};
+use super::open_file::{Closing, OwnedSlot, sealed::OpenFile as _};
 use super::owned::{MultishotOperation, OwnedOperation};
+use super::registered::{RegisterFiles, Registered};
 use driver::Driver;
 use flight::Message;
 use queue::Link;
@@ -102,6 +104,8 @@ struct Owner {
     thread: Mutex<Option<JoinHandle<()>>>,
     /// The process that has the thread.
     process: u32,
+    /// Whether the ring has a table of registered files.
+    has_files: bool,
 }
 
 /// How long dropping the last handle waits for the kernel to let go of what was in flight.
@@ -161,12 +165,13 @@ impl Proactor {
         ProactorBuilder::new()
     }
 
-    fn from_thread(shared: Arc<Shared>, thread: JoinHandle<()>) -> Self {
+    fn from_thread(shared: Arc<Shared>, thread: JoinHandle<()>, has_files: bool) -> Self {
         Self {
             owner: Arc::new(Owner {
                 shared,
                 thread: Mutex::new(Some(thread)),
                 process: std::process::id(),
+                has_files,
             }),
         }
     }
@@ -232,6 +237,31 @@ impl Proactor {
         SharedBufferPool::new(self.shared(), count, buffer_len)
     }
 
+    /// The handle whose files and sockets are registered: slots of the proactor's table in place of descriptors. See
+    /// [`Registered`].
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::NoTable`]: [`ProactorBuilder::registered_files`] was not told how many slots the table has.
+    pub fn registered_files(&self) -> Result<Registered<Self>, OpError> {
+        if self.owner.has_files {
+            Ok(Registered::new(self.clone()))
+        } else {
+            Err(OpError::NoTable)
+        }
+    }
+
+    fn close_behind(&self, closing: Closing) {
+        let message = Arc::new(Close {
+            link: Link::new(),
+            closing: Mutex::new(Some(closing)),
+        });
+        // Refused by a driver that is gone: then nothing is submitted any more, and a descriptor is closed here; a slot
+        // went with the ring.
+        // SAFETY: nobody else has the message.
+        let _ = unsafe { self.owner.shared.push(message) };
+    }
+
     /// What was done so far, as of the driver's last wake-ups or sleep.
     pub fn counters(&self) -> Counters {
         self.owner.shared.statistics().counters
@@ -255,19 +285,24 @@ impl Proactor {
 
 impl Handle for Proactor {
     type Sleep = Sleep;
+    type Fd = OwnedFd;
 
     fn sleep_until(&self, at: Instant) -> Sleep {
         Proactor::sleep_until(self, at)
     }
 
     fn close(&self, fd: OwnedFd) {
-        let message = Arc::new(CloseFd {
-            link: Link::new(),
-            fd: Mutex::new(Some(fd)),
-        });
-        // Refused by a driver that is gone: then nothing is submitted any more, and the descriptor is closed here.
-        // SAFETY: nobody else has the message.
-        let _ = unsafe { self.owner.shared.push(message) };
+        self.close_behind(fd.into_closing());
+    }
+}
+
+impl RegisterFiles for Proactor {
+    fn registered_files(&self) -> Result<Registered<Self>, OpError> {
+        Proactor::registered_files(self)
+    }
+
+    fn close_slot(&self, slot: OwnedSlot) {
+        self.close_behind(slot.into_closing());
     }
 }
 
@@ -313,26 +348,26 @@ unsafe impl Message for Stop {
     }
 }
 
-/// Hands the driver a descriptor to close, behind what came before.
-struct CloseFd {
+/// Hands the driver something to close, behind what came before.
+struct Close {
     link: Link<dyn Message>,
-    fd: Mutex<Option<OwnedFd>>,
+    closing: Mutex<Option<Closing>>,
 }
 
 // SAFETY: the link is a field.
-unsafe impl Message for CloseFd {
+unsafe impl Message for Close {
     fn link(&self) -> &Link<dyn Message> {
         &self.link
     }
 
     fn deliver(self: Arc<Self>, driver: &mut Driver) {
-        let fd = self
-            .fd
+        let closing = self
+            .closing
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(fd) = fd {
-            driver.close(fd);
+        if let Some(closing) = closing {
+            driver.close(closing);
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::mem::MaybeUninit;
-use std::os::fd::RawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -21,9 +20,11 @@ use super::queue::Link;
 use super::shared::Shared;
 use super::sleep::Sleep;
 use super::sync::UnsafeCell;
+use crate::Target;
 use crate::proactor::chain::LinkDeadline;
 use crate::proactor::error::OpError;
 use crate::proactor::handle::{OpFuture, Timeout};
+use crate::proactor::open_file::named;
 use crate::proactor::owned::{Completion, OwnedOperation};
 
 /// An operation of a [`Proactor`](super::Proactor). [`Proactor::start`](super::Proactor::start) makes one, and so do the
@@ -117,10 +118,8 @@ impl<T: OwnedOperation + Send> Flight for Node<T> {
         self.entry.with_mut(|entry| unsafe { *entry })
     }
 
-    fn late_fd(&self) -> Option<RawFd> {
-        let fd = self.entry().fd();
-        // None, or the folder that paths begin at.
-        (T::LATE && fd >= 0).then_some(fd)
+    fn late(&self) -> Option<Target> {
+        if T::LATE { named(&self.entry()) } else { None }
     }
 
     fn closes(&self) -> bool {

@@ -8,6 +8,7 @@ mod panics;
 mod player;
 mod probe;
 mod refusals;
+mod registered;
 mod streams;
 mod turns;
 

@@ -16,6 +16,8 @@ mod path;
 mod pipe;
 #[path = "../registered.rs"]
 mod registered;
+#[path = "../registered_files.rs"]
+mod registered_files;
 
 pub(crate) use std::rc::Rc;
 

@@ -16,6 +16,8 @@ mod path;
 mod pipe;
 #[path = "../registered.rs"]
 mod registered;
+#[path = "../registered_files.rs"]
+mod registered_files;
 
 use std::convert::Infallible;
 use std::ops::Deref;
@@ -90,6 +92,10 @@ impl Builder {
 
     pub(crate) fn batching(self, batching: Batching) -> Self {
         Self(self.0.batching(batching))
+    }
+
+    pub(crate) fn registered_files(self, slots: u32) -> Self {
+        Self(self.0.registered_files(slots))
     }
 
     pub(crate) fn build(self) -> Result<Runner, BuildError> {

@@ -1,11 +1,12 @@
 //! A pool of registered buffers that owns its memory.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use std::ptr::NonNull;
 use std::slice;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::mode::{AnyThread, ThreadMode};
 use crate::process::Owner;
@@ -72,9 +73,26 @@ struct Shared<'r, M: ThreadMode> {
     buffer_len: usize,
     count: u16,
     free: Mutex<Vec<u16>>,
+    /// One for each buffer, in their order; there as soon as the value has its address.
+    places: OnceLock<Box<[Place<'r, M>]>>,
     /// The process that registered the buffers. A child of `fork(2)` must leave them alone.
     process: Owner,
 }
+
+/// What a buffer is, in a place that does not move: so a buffer is one pointer, and costs no more to hand on than that.
+struct Place<'r, M: ThreadMode> {
+    start: NonNull<u8>,
+    len: u32,
+    index: u16,
+    /// Where the pool's share lies. From `Arc::into_raw`.
+    shared: *const Shared<'r, M>,
+}
+
+// SAFETY: numbers and addresses, which do not change. What is done by them is up to the holders of buffers, which are
+// `Send` and `Sync` where the share is.
+unsafe impl<M: ThreadMode> Send for Place<'_, M> {}
+// SAFETY: as above.
+unsafe impl<M: ThreadMode> Sync for Place<'_, M> {}
 
 impl<M: ThreadMode> Shared<'_, M> {
     fn free(&self) -> MutexGuard<'_, Vec<u16>> {
@@ -130,17 +148,30 @@ impl<'r, M: ThreadMode> Registrar<'r, M> {
         // SAFETY: the pages stay mapped until the drop below unregisters them; who pushes a request that
         // names a buffer has its `RegisteredBuffer`, and vouches for the rest.
         unsafe { self.register_buffers(&buffers) }?;
-        Ok(BufferPool {
-            shared: Arc::new(Shared {
-                registrar: self.duplicate(),
-                pages,
-                buffer_len,
-                count,
-                // The last is taken first.
-                free: Mutex::new((0..count).rev().collect()),
-                process: Owner::this(),
-            }),
-        })
+        let shared = Arc::into_raw(Arc::new(Shared {
+            registrar: self.duplicate(),
+            pages,
+            buffer_len,
+            count,
+            // The last is taken first.
+            free: Mutex::new((0..count).rev().collect()),
+            places: OnceLock::new(),
+            process: Owner::this(),
+        }));
+        let pool = BufferPool {
+            // SAFETY: just made of one.
+            shared: unsafe { Arc::from_raw(shared) },
+        };
+        let places = (0..count).map(|index| Place {
+            // SAFETY: within the pages: `index < count`.
+            start: unsafe { pool.shared.pages.start.add(usize::from(index) * buffer_len) },
+            // The kernel registers none that is longer than 1 GiB.
+            len: buffer_len as u32,
+            index,
+            shared,
+        });
+        pool.shared.places.get_or_init(|| places.collect());
+        Ok(pool)
     }
 }
 
@@ -150,10 +181,13 @@ impl<'r, M: ThreadMode> BufferPool<'r, M> {
     /// It holds what its last user left in it. Under a lock, for some tens of instructions; to do without,
     /// take the buffers once and keep them.
     pub fn take(&self) -> Option<RegisteredBuffer<'r, M>> {
+        let places = self.shared.places.get()?;
         let index = self.shared.free().pop()?;
+        // The buffer's share of the pool.
+        let _ = Arc::into_raw(Arc::clone(&self.shared));
         Some(RegisteredBuffer {
-            shared: Arc::clone(&self.shared),
-            index,
+            place: NonNull::from(&places[usize::from(index)]),
+            share: PhantomData,
         })
     }
 
@@ -188,38 +222,52 @@ impl<M: ThreadMode> fmt::Debug for BufferPool<'_, M> {
 ///
 /// It may be moved while a request uses it, also to other threads; its memory stays where it is. Reading or
 /// writing its bytes meanwhile, or dropping it, is up to the promise that was made when the request was pushed.
+///
+/// # Invariants
+///
+/// 1. `place` is one of the pool's, and the value owns a share of the pool, which keeps the place and the pages.
+/// 2. No other value has the same place.
 pub struct RegisteredBuffer<'r, M: ThreadMode = AnyThread> {
-    shared: Arc<Shared<'r, M>>,
-    index: u16,
+    place: NonNull<Place<'r, M>>,
+    share: PhantomData<Arc<Shared<'r, M>>>,
 }
+
+// SAFETY: the value is a share of the pool, which lets a thread do what the registrar does, and the right to bytes.
+unsafe impl<'r, M: ThreadMode> Send for RegisteredBuffer<'r, M> where Registrar<'r, M>: Send + Sync {}
+// SAFETY: as above.
+unsafe impl<'r, M: ThreadMode> Sync for RegisteredBuffer<'r, M> where Registrar<'r, M>: Send + Sync {}
 
 // `len` is never 0.
 #[allow(clippy::len_without_is_empty)]
-impl<M: ThreadMode> RegisteredBuffer<'_, M> {
+impl<'r, M: ThreadMode> RegisteredBuffer<'r, M> {
+    #[inline(always)]
+    const fn place(&self) -> &Place<'r, M> {
+        // SAFETY: kept by the value's share, and never written to (1).
+        unsafe { self.place.as_ref() }
+    }
+
     /// The buffer's place in the ring's table: `buf_index` of an entry.
+    #[inline]
     pub const fn index(&self) -> u16 {
-        self.index
+        self.place().index
     }
 
     /// The length in bytes. Unlike the slice's, it may be asked for while the kernel writes.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.shared.buffer_len
+        self.place().len as usize
     }
 
     /// The first byte's address, for requests that read from the buffer: `addr` of an entry.
+    #[inline]
     pub fn as_ptr(&self) -> *const u8 {
-        self.start().as_ptr()
+        self.place().start.as_ptr()
     }
 
     /// The first byte's address, for requests that write to the buffer: `addr` of an entry.
+    #[inline]
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
-        self.start().as_ptr()
-    }
-
-    fn start(&self) -> NonNull<u8> {
-        let offset = usize::from(self.index) * self.shared.buffer_len;
-        // SAFETY: the buffer lies within the pages (1, 2).
-        unsafe { self.shared.pages.start.add(offset) }
+        self.place().start.as_ptr()
     }
 }
 
@@ -227,29 +275,33 @@ impl<M: ThreadMode> Deref for RegisteredBuffer<'_, M> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: the bytes are mapped and initialised (1), and nobody else has this buffer (2). A request that
-        // writes to it while it is looked at breaks the promise of its push.
-        unsafe { slice::from_raw_parts(self.start().as_ptr(), self.shared.buffer_len) }
+        // SAFETY: the bytes are mapped and initialised (1), and nobody else has this buffer (2). A request
+        // that writes to it while it is looked at breaks the promise of its push.
+        unsafe { slice::from_raw_parts(self.place().start.as_ptr(), self.len()) }
     }
 }
 
 impl<M: ThreadMode> DerefMut for RegisteredBuffer<'_, M> {
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as above, and `&mut self` makes this the only reference.
-        unsafe { slice::from_raw_parts_mut(self.start().as_ptr(), self.shared.buffer_len) }
+        unsafe { slice::from_raw_parts_mut(self.place().start.as_ptr(), self.len()) }
     }
 }
 
 impl<M: ThreadMode> Drop for RegisteredBuffer<'_, M> {
     fn drop(&mut self) {
-        self.shared.free().push(self.index);
+        let place = self.place();
+        let index = place.index;
+        // SAFETY: the value's share (1), which it gives up here.
+        let shared = unsafe { Arc::from_raw(place.shared) };
+        shared.free().push(index);
     }
 }
 
 impl<M: ThreadMode> fmt::Debug for RegisteredBuffer<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RegisteredBuffer")
-            .field("index", &self.index)
+            .field("index", &self.index())
             .field("len", &self.len())
             .finish_non_exhaustive()
     }

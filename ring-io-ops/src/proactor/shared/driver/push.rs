@@ -1,6 +1,5 @@
 //! Pushing: entries wait in one order until there is room, and closes until nothing names their descriptor.
 
-use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -9,9 +8,10 @@ use ring_io::{Errno, Sqe};
 use super::{Driver, INTERNAL, PART, Pending};
 use crate::proactor::engine::{OWN_MAX, RUNG};
 use crate::proactor::error::OpError;
+use crate::proactor::open_file::named;
 use crate::proactor::owned::Completion;
 use crate::proactor::shared::flight::{ChainFlight, Flight, links_of};
-use crate::{AsyncCancel, AsyncCancelAll, CancelMatch, Close, Fd, Operation};
+use crate::{AsyncCancel, AsyncCancelAll, CancelMatch, Operation, Target};
 
 impl Driver {
     /// Pushes as much as is handed to the kernel at a time, if there is room; whether that was a part, and there is more.
@@ -45,18 +45,18 @@ impl Driver {
     #[cold]
     pub(super) fn release_held(&mut self) {
         self.forget_late();
-        for fd in std::mem::take(&mut self.held) {
-            self.close(fd);
+        for closing in std::mem::take(&mut self.held) {
+            self.close(closing);
         }
     }
 
-    /// Whether an entry that is in flight names the descriptor, and may look it up yet.
-    pub(super) fn is_late(&mut self, fd: RawFd) -> bool {
+    /// Whether an entry that is in flight names this, and may look it up yet.
+    pub(super) fn is_late(&mut self, target: Target) -> bool {
         if self.late.is_empty() {
             return false;
         }
         self.forget_late();
-        self.late.iter().any(|(_, late)| *late == fd)
+        self.late.iter().any(|(_, late)| *late == target)
     }
 
     /// Forgets the late entries that are over.
@@ -69,8 +69,8 @@ impl Driver {
         let sqe = match pending {
             Pending::Start(flight) => return self.push_flight(flight),
             Pending::Chain(chain) => return self.push_chain(chain),
-            Pending::Close(fd) if self.is_late(fd.as_raw_fd()) => {
-                self.held.push(fd);
+            Pending::Close(closing) if self.is_late(closing.target()) => {
+                self.held.push(closing);
                 return Ok(());
             }
             _ if self.reserved >= OWN_MAX => return Err(pending),
@@ -81,33 +81,33 @@ impl Driver {
                 AsyncCancel::new(CancelMatch::user_data(key)).to_sqe()
             }
             Pending::CancelAll => AsyncCancelAll::any().to_sqe(),
-            Pending::Close(ref fd) => Close::new(Fd(fd.as_raw_fd())).to_sqe(),
+            Pending::Close(ref closing) => closing.entry(),
         };
         // SAFETY: such an entry names no memory, and the descriptor that it may close is the driver's.
         if !unsafe { self.push_internal(sqe, INTERNAL) } {
             return Err(pending);
         }
-        if let Pending::Close(fd) = pending {
+        if let Pending::Close(closing) = pending {
             // The kernel's from now on.
-            let _ = fd.into_raw_fd();
+            closing.leave_open();
         }
         Ok(())
     }
 
     pub(super) fn push_flight(&mut self, flight: Arc<dyn Flight>) -> Result<(), Pending> {
         let mut sqe = flight.entry();
-        if flight.closes() && self.is_late(sqe.fd()) {
+        if flight.closes() && named(&sqe).is_some_and(|target| self.is_late(target)) {
             let busy = OpError::Kernel(Errno::from_raw(libc::EBUSY));
             self.end(flight, Completion::failed(busy));
             return Ok(());
         }
-        let late_fd = flight.late_fd();
+        let late = flight.late();
         let (user_data, flight) = self.table.insert(flight);
         sqe.set_user_data(user_data);
         // SAFETY: what the entry lends lives until the operation, which is in the table (1), has ended.
         if unsafe { self.port.push(sqe) } {
             flight.key().store(user_data, Relaxed);
-            self.note_late(user_data, late_fd);
+            self.note_late(user_data, late);
             self.submit_if_many();
             Ok(())
         } else {
@@ -138,21 +138,21 @@ impl Driver {
         }
         for (link, sqe) in links.iter().zip(&entries) {
             link.key().store(sqe.user_data(), Relaxed);
-            self.note_late(sqe.user_data(), link.late_fd());
+            self.note_late(sqe.user_data(), link.late());
         }
         // Not before all of them are there: a chain that is cut by a submit is two.
         self.submit_if_many();
         Ok(())
     }
 
-    /// Notes the descriptor that an entry names which was pushed, if the kernel looks it up later.
-    fn note_late(&mut self, user_data: u64, fd: Option<RawFd>) {
-        if let Some(fd) = fd {
+    /// Notes what an entry names which was pushed, if the kernel looks it up later.
+    fn note_late(&mut self, user_data: u64, late: Option<Target>) {
+        if let Some(target) = late {
             if self.late.len() == self.late.capacity() {
                 // Most are over, in general; otherwise the list grows.
                 self.forget_late();
             }
-            self.late.push((user_data, fd));
+            self.late.push((user_data, target));
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the driver gives the kernel at a time, and when it tells of what was done.
 
+use std::os::fd::AsRawFd as _;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Poll, Wake};
