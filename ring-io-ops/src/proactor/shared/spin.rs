@@ -1,7 +1,7 @@
 //! How long the driver looks for work before it sleeps.
 //!
 //! A sleep costs who submits next a system call, and both sides a switch; looking costs a processor. So the driver looks
-//! as long as would have found what ended its sleeps lately, and hardly at all where that would have been too long.
+//! longer while those who submit have to end its sleeps soon after they began, and hardly at all while they need not.
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ pub(super) struct Spin {
     max: Duration,
     /// When the last look began that found nothing, while nobody has said what came of it.
     failed: Option<Instant>,
+    /// A longer look would have found what ended the last sleep.
+    was_short: bool,
 }
 
 impl Spin {
@@ -27,6 +29,7 @@ impl Spin {
             budget: max,
             max,
             failed: None,
+            was_short: false,
         }
     }
 
@@ -55,20 +58,25 @@ impl Spin {
 
     /// The sleep is over that followed on a look which found nothing.
     pub(super) fn woke(&mut self) {
-        let Some(start) = self.failed.take() else {
-            return;
-        };
-        self.learn(start.elapsed());
+        if let Some(start) = self.failed.take() {
+            self.slept(start.elapsed());
+        }
     }
 
-    /// Work came so long after the look had begun.
-    fn learn(&mut self, after: Duration) {
-        self.budget = if after <= self.max * 2 {
-            // It came earlier than that: to be woken takes about as long as the longest look.
-            self.max
-        } else {
-            (self.budget / 2).max(MIN).min(self.max)
-        };
+    /// The sleep was over so long after the look before it had begun. What the kernel brings by itself costs nobody
+    /// more when the driver sleeps, so that is all there is to it as long as nobody says otherwise.
+    fn slept(&mut self, after: Duration) {
+        self.budget = (self.budget / 2).max(MIN).min(self.max);
+        // To be woken takes about as long as the longest look.
+        self.was_short = after <= self.max * 2;
+    }
+
+    /// It was somebody with something to submit who ended the sleep.
+    pub(super) fn rung(&mut self) {
+        if self.was_short {
+            // What the sleep took away, and as much again.
+            self.budget = (self.budget * 4).min(self.max);
+        }
     }
 }
 
@@ -79,21 +87,32 @@ mod tests {
     const MAX: Duration = Duration::from_micros(16);
 
     #[test]
-    fn a_spin_becomes_shorter_when_sleeps_are_long_and_as_long_as_it_may_be_when_one_is_short() {
+    fn a_spin_becomes_shorter_when_sleeps_are_long_and_longer_when_they_are_short() {
         let mut spin = Spin::new(MAX);
         for _ in 0..8 {
-            spin.learn(MAX * 3);
+            spin.slept(MAX * 3);
+            spin.rung();
         }
         assert_eq!(spin.budget, MIN);
         assert!(!spin.look(|| false));
-        spin.learn(MAX);
+        for _ in 0..8 {
+            spin.slept(MAX);
+            spin.rung();
+        }
         assert_eq!(spin.budget, MAX);
+    }
+
+    #[test]
+    fn a_spin_becomes_shorter_when_nobody_had_to_ring() {
+        let mut spin = Spin::new(MAX);
+        spin.slept(MAX);
+        assert_eq!(spin.budget, MAX / 2);
     }
 
     #[test]
     fn a_sleep_that_no_look_came_before_teaches_nothing() {
         let mut spin = Spin::new(MAX);
-        spin.learn(MAX * 3);
+        spin.slept(MAX * 3);
         assert!(spin.look(|| true));
         spin.woke();
         assert_eq!(spin.budget, MAX / 2);
@@ -104,7 +123,9 @@ mod tests {
         let short = Duration::from_nanos(10);
         let mut spin = Spin::new(short);
         assert!(!spin.look(|| false));
-        spin.learn(MAX);
+        spin.slept(MAX);
+        assert_eq!(spin.budget, short);
+        spin.rung();
         assert_eq!(spin.budget, short);
     }
 }

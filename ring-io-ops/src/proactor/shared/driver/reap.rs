@@ -71,6 +71,7 @@ impl Driver {
         });
         statistics.counters.reaped += u64::from(n);
         if was_rung {
+            self.spin.rung();
             self.listen_to_pipe();
         }
         n
