@@ -67,6 +67,10 @@ impl ProactorBuilder {
     }
 
     /// When the driver submits and how long it waits. [`Batching::polls`] means nothing here: the driver polls no task.
+    ///
+    /// What the kernel does at once, such as reads of pages that are cached, it is given in small parts, whatever the
+    /// setting: a part is done while those who asked for the part before are woken. A completion is told of 50 µs late at
+    /// most because of that, and only while the driver is busy.
     pub const fn batching(mut self, batching: Batching) -> Self {
         self.batching = batching;
         self
