@@ -325,7 +325,7 @@ impl Driver {
         self.pending.push_back(Pending::CancelAll);
     }
 
-    /// Gives credit back, wakes, cleans up. A panic in any of it is caught and goes no further: the panic hook has
+    /// Cleans up, gives credit back, wakes. A panic in any of it is caught and goes no further: the panic hook has
     /// told of it, and this thread belongs to everybody.
     fn settle(&mut self) {
         if self.is_settled() {
@@ -334,18 +334,18 @@ impl Driver {
         self.held_since = None;
         // Who is woken, or sees that less is in flight, finds the counters as they are.
         self.publish();
-        if self.returned != 0 {
-            self.shared
-                .gate
-                .give_back(std::mem::take(&mut self.returned), &mut self.wakers);
-        }
-        // Before anybody is woken: who is woken is then the last to have the operation, and frees it on the thread that
-        // allocated it.
+        // Before credit is given back: when nothing is in flight any more, everything was cleaned up. And before anybody is
+        // woken: who is woken is then the last to have the operation, and frees it on the thread that allocated it.
         for (flight, clean_up) in self.finished.drain(..) {
             if clean_up {
                 guarded(|| flight.clean_up());
             }
             guarded(|| drop(flight));
+        }
+        if self.returned != 0 {
+            self.shared
+                .gate
+                .give_back(std::mem::take(&mut self.returned), &mut self.wakers);
         }
         let mut wakers = self.wakers.drain(..).peekable();
         while let Some(waker) = wakers.next() {

@@ -272,7 +272,7 @@ impl Proactor {
         self.owner.shared.statistics().driver
     }
 
-    /// How many completions can still come of what was started.
+    /// How many completions can still come of what was started. When it is 0, all that was dropped is cleaned up.
     pub fn in_flight(&self) -> u32 {
         self.owner.shared.gate.in_flight()
     }

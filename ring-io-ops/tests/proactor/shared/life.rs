@@ -44,7 +44,10 @@ fn a_future_that_is_dropped_at_once_frees_what_it_owned() {
         drop(read);
         drops.wait_for(n);
     }
-    assert_eq!(proactor.in_flight(), 0);
+    // The credit comes back when all is cleaned up.
+    while proactor.in_flight() > 0 {
+        std::thread::yield_now();
+    }
 }
 
 #[test]
