@@ -96,7 +96,7 @@ enum Command {
         /// Only what takes below a minute and a half; CI runs it with `--check`.
         #[arg(long, conflicts_with = "deep")]
         quick: bool,
-        /// Explore more: below forty minutes and 12 GiB on two idle cores; `ring-io/verification/deep.md` has the parts.
+        /// Explore more: about a quarter of an hour on two idle cores; `ring-io/verification/deep.md` has the parts.
         #[arg(long)]
         deep: bool,
         /// Fail when the committed table is stale; write nothing.

@@ -29,7 +29,7 @@ pub(crate) enum Depth {
     Quick,
     /// Below ten minutes on two cores.
     Full,
-    /// Below forty minutes and 12 GiB on two cores; how long each part takes stands in `deep.md`.
+    /// About a quarter of an hour on two cores; how long each part takes stands in `deep.md`.
     Deep,
 }
 
