@@ -69,8 +69,7 @@ impl<'a, S: SharedSubmission, C: SharedCompletion> SqeGuard<'a, S, C> {
         }
         let this = ManuallyDrop::new(self);
         // SAFETY: this value held the index and gives it up; the caller vouches for the entry.
-        let position = unsafe { shared.push(&[this.index]) };
-        this.submitter.note_push(position);
+        unsafe { this.submitter.push_index(this.index) };
     }
 }
 
@@ -158,10 +157,7 @@ impl<'a, S: SharedSubmission, C: SharedCompletion> Batch<'a, S, C> {
     pub fn push(mut self) {
         let indices = &self.indices[..self.filled];
         // SAFETY: this value held these indices and gives them up; who filled them vouched for the entries.
-        let position = unsafe { self.submitter.shared().push(indices) };
-        if self.filled != 0 {
-            self.submitter.note_push(position);
-        }
+        unsafe { self.submitter.push_indices(indices) };
         self.indices.drain(..self.filled);
     }
 }

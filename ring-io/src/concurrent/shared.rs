@@ -174,22 +174,41 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     /// - The kernel may do what the entries ask for: see [`SubmissionQueue::push`](crate::SubmissionQueue::push).
     #[inline]
     pub(super) unsafe fn push(&self, indices: &[u32]) -> u64 {
-        let Some(&last) = indices.last() else {
-            return self.sq.tickets();
-        };
-        let link = SqeFlags::IO_LINK | SqeFlags::IO_HARDLINK;
-        for &index in indices {
-            // SAFETY: the caller holds the entry, which it has filled (2).
-            let sqe = unsafe { self.sqe(index).as_mut() }.sqe_mut();
-            let flags = sqe.flags();
-            if flags.contains(SqeFlags::CQE_SKIP_SUCCESS) {
-                // Relaxed: the publisher that enters this entry acquires its stamp, which comes later.
-                self.has_silent.store(1, Relaxed);
-            }
-            if index == last && flags.intersects(link) {
-                sqe.set_flags(flags - link);
-            }
+        for (place, &index) in indices.iter().enumerate() {
+            // SAFETY: the caller holds the entry, which it has filled.
+            unsafe { self.look_through(index, place + 1 == indices.len()) };
         }
+        // SAFETY: the caller vouches for them.
+        unsafe { self.push_looked_through(indices) }
+    }
+
+    /// What has to be known of an entry before it is pushed. The last one of a batch loses its link.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the entry, which it has filled.
+    #[inline(always)]
+    pub(super) unsafe fn look_through(&self, index: u32, is_last: bool) {
+        let link = SqeFlags::IO_LINK | SqeFlags::IO_HARDLINK;
+        // SAFETY: the caller holds the entry, which it has filled (2).
+        let sqe = unsafe { self.sqe(index).as_mut() }.sqe_mut();
+        let flags = sqe.flags();
+        if flags.contains(SqeFlags::CQE_SKIP_SUCCESS) {
+            // Relaxed: the publisher that enters this entry acquires its stamp, which comes later.
+            self.has_silent.store(1, Relaxed);
+        }
+        if is_last && flags.intersects(link) {
+            sqe.set_flags(flags - link);
+        }
+    }
+
+    /// Pushes as one batch what was looked through.
+    ///
+    /// # Safety
+    ///
+    /// As [`push`](Self::push).
+    #[inline]
+    pub(super) unsafe fn push_looked_through(&self, indices: &[u32]) -> u64 {
         // SAFETY: the caller vouches for it.
         unsafe { self.sq.push(self.kernel_sq(), indices) }
     }

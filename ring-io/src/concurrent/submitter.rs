@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
+use super::cache::Cache;
 use super::entry::{Batch, SqeGuard};
 use super::error::RingError;
 use super::ring::Ring;
@@ -13,9 +14,6 @@ use super::slots::{SharedCompletion, SharedSubmission};
 use crate::cqe::Cqe;
 use crate::sq::QueueFull;
 use crate::sqe::{Prepare, SafeToPush, Sqe};
-
-/// The most entries that a thread keeps.
-const CACHE_MAX: usize = 64;
 
 /// One thread's way to push and submit; made by [`Ring::submitter`].
 ///
@@ -43,9 +41,7 @@ const CACHE_MAX: usize = 64;
 /// [`leave`](Self::leave) does not wait at all.
 pub struct Submitter<S: SharedSubmission = Sqe, C: SharedCompletion = Cqe> {
     ring: Ring<S, C>,
-    /// Free entries of this thread.
-    cache: RefCell<Vec<u32>>,
-    cache_size: usize,
+    cache: Cache,
     /// Room for the indices of a batch.
     spare: RefCell<Vec<u32>>,
     /// Everything this thread pushed lies before this position.
@@ -62,11 +58,9 @@ pub struct Submitter<S: SharedSubmission = Sqe, C: SharedCompletion = Cqe> {
 
 impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     pub(super) fn new(ring: &Ring<S, C>, cache_size: u32) -> Self {
-        let cache_size = (cache_size as usize).min(CACHE_MAX);
         Self {
             ring: ring.clone(),
-            cache: RefCell::new(Vec::with_capacity(cache_size)),
-            cache_size,
+            cache: Cache::new(cache_size as usize),
             spare: RefCell::new(Vec::new()),
             pushed: Cell::new(0),
             submitted: Cell::new(0),
@@ -97,19 +91,65 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
             .map(|index| unsafe { SqeGuard::new(self, index) })
     }
 
-    #[inline]
+    #[inline(always)]
     fn pop_index(&self) -> Option<u32> {
-        if self.cache_size == 0 {
+        self.cache.pop().or_else(|| self.pop_shared())
+    }
+
+    /// Takes as many free entries as this thread keeps; one of them.
+    ///
+    /// What it has filled is pushed first: it keeps no more than that many from the others.
+    #[inline]
+    fn pop_shared(&self) -> Option<u32> {
+        if self.cache.size() == 0 {
             let mut index = [0];
             return (self.shared().pop(&mut index, 1) == 1).then_some(index[0]);
         }
-        let mut cache = self.cache.borrow_mut();
-        if cache.is_empty() {
-            let mut indices = [0; CACHE_MAX];
-            let count = self.shared().pop(&mut indices[..self.cache_size], 1);
-            cache.extend_from_slice(&indices[..count]);
+        self.flush();
+        self.cache.refill(|room| self.shared().pop(room, 1));
+        self.cache.pop()
+    }
+
+    /// Pushes what this thread has filled and kept.
+    #[inline(always)]
+    fn flush(&self) {
+        if self.cache.has_filled() {
+            // SAFETY: this thread held the indices and gives them up; who pushed the requests vouched for them.
+            let push = |filled: &[u32]| unsafe { self.shared().push_looked_through(filled) };
+            self.pushed.set(self.cache.push_filled(push));
         }
-        cache.pop()
+    }
+
+    /// Pushes a filled entry, or keeps it until there are more.
+    ///
+    /// # Safety
+    ///
+    /// - The caller holds this index, and gives it up.
+    /// - As [`push`](Self::push).
+    #[inline(always)]
+    pub(super) unsafe fn push_index(&self, index: u32) {
+        // What is pushed next does not belong to its chain. SAFETY: the caller holds the entry.
+        unsafe { self.shared().look_through(index, true) };
+        if !self.cache.fill(index) {
+            self.flush();
+            // SAFETY: the caller vouches for it.
+            self.pushed
+                .set(unsafe { self.shared().push_looked_through(&[index]) });
+        }
+    }
+
+    /// Pushes a batch behind what was pushed before.
+    ///
+    /// # Safety
+    ///
+    /// As [`push_index`](Self::push_index), for each.
+    #[inline]
+    pub(super) unsafe fn push_indices(&self, indices: &[u32]) {
+        self.flush();
+        if !indices.is_empty() {
+            // SAFETY: the caller vouches for it.
+            self.pushed.set(unsafe { self.shared().push(indices) });
+        }
     }
 
     /// Takes `count` free entries for one batch, or none.
@@ -132,7 +172,8 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     }
 
     /// Pushes one request: no thread has to be waited for, and the kernel is not entered. It becomes visible to the
-    /// kernel with a submit, of this thread or another.
+    /// kernel with a submit, of this thread or another; of this one, where it
+    /// [keeps entries](Ring::submitter_with_cache).
     ///
     /// # Errors
     ///
@@ -223,6 +264,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     #[doc(alias = "io_uring_submit")]
     #[inline(always)]
     pub fn submit(&self) -> Result<Outcome, RingError> {
+        self.flush();
         let outcome = self.shared().submit();
         self.note(&outcome);
         outcome
@@ -235,6 +277,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     ///
     /// As [`submit`](Self::submit).
     pub fn submit_consumed(&self) -> Result<(), RingError> {
+        self.flush();
         self.shared()
             .wait_until_taken(self.pushed.get(), || self.submit())
     }
@@ -291,6 +334,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
         /// After which time to look whether what was left to another thread has been submitted.
         const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
+        self.flush();
         let shared = self.shared();
         self.ring.wait_after(out, timeout, || {
             if !shared.sq.has_pending(shared.kernel_sq()) {
@@ -328,21 +372,14 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
         }
     }
 
-    /// Notes that a push of this thread ended at `position`.
-    #[inline]
-    pub(super) fn note_push(&self, position: u64) {
-        self.pushed.set(position);
-    }
-
     /// Takes an entry back that was not filled.
     pub(super) fn give_back(&self, indices: &[u32]) {
         if indices.is_empty() {
             return;
         }
-        if let (&[index], Ok(mut cache)) = (indices, self.cache.try_borrow_mut())
-            && cache.len() < self.cache_size
+        if let &[index] = indices
+            && self.cache.keep(index)
         {
-            cache.push(index);
             return;
         }
         self.shared().give_back(indices);
@@ -356,10 +393,12 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
 
 impl<S: SharedSubmission, C: SharedCompletion> Drop for Submitter<S, C> {
     fn drop(&mut self) {
-        let kept = self.cache.take();
-        if !kept.is_empty() {
-            self.shared().give_back(&kept);
-        }
+        self.flush();
+        self.cache.take_free(|free| {
+            if !free.is_empty() {
+                self.shared().give_back(free);
+            }
+        });
         if self.submitted.get() != self.pushed.get() {
             // Nobody is there to be told; the next submit of any thread takes what is refused now.
             let _ = self.submit();
@@ -375,7 +414,7 @@ impl<S: SharedSubmission, C: SharedCompletion> fmt::Debug for Submitter<S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Submitter")
             .field("ring", &self.ring)
-            .field("cache_size", &self.cache_size)
+            .field("cache_size", &self.cache.size())
             .finish_non_exhaustive()
     }
 }
