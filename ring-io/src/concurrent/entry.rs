@@ -87,8 +87,7 @@ impl<'a, S: SharedSubmission, C: SharedCompletion> SqeGuard<'a, S, C> {
     unsafe fn push_filled(self) {
         let this = ManuallyDrop::new(self);
         // SAFETY: this value held the index and gives it up; the caller vouches for the entry.
-        let position = unsafe { this.submitter.shared().push(&[this.index]) };
-        this.submitter.note_push(position);
+        unsafe { this.submitter.push_index(this.index) };
     }
 }
 
@@ -185,8 +184,7 @@ impl<'a, S: SharedSubmission, C: SharedCompletion> Batch<'a, S, C> {
         Shared::<S, C>::untie(unsafe { shared.sqe(last).as_mut() });
         // SAFETY: this value held these indices and gives them up; who filled them vouched for the entries, each of
         // which was noted then.
-        let position = unsafe { shared.push(indices) };
-        self.submitter.note_push(position);
+        unsafe { self.submitter.push_indices(indices) };
         self.indices.drain(..self.filled);
     }
 }

@@ -251,6 +251,8 @@ mod wait;
 #[cfg(not(loom))]
 mod builder;
 #[cfg(not(loom))]
+mod cache;
+#[cfg(not(loom))]
 mod entry;
 #[cfg(not(loom))]
 mod error;

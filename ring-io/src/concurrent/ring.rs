@@ -91,10 +91,13 @@ impl<S: SharedSubmission, C: SharedCompletion> Ring<S, C> {
         Submitter::new(self, 0)
     }
 
-    /// The same, which takes `entries` free entries at a time (64 at most) and keeps what it does not need yet.
+    /// The same, which takes `entries` free entries at a time (64 at most), keeps those that it does not need yet, and
+    /// pushes those that it has filled together: when it submits or waits, when all are filled, when it pushes a
+    /// [`Batch`](super::Batch), and when it is dropped.
     ///
-    /// Popping then touches what threads share once in so many entries. But what one thread keeps, no other gets: let
-    /// all caches together be a fraction of the ring.
+    /// So what threads share is touched once in so many entries. But what one thread keeps, no other gets, and what it has
+    /// not pushed together no other submits: let all caches together be a fraction of the ring, and submit before
+    /// something else is waited for.
     pub fn submitter_with_cache(&self, entries: u32) -> Submitter<S, C> {
         Submitter::new(self, entries)
     }

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use super::cache::Cache;
 use super::entry::{Batch, SqeGuard};
 use super::error::RingError;
 use super::ring::Ring;
@@ -15,9 +16,6 @@ use super::sync::seldom;
 use crate::cqe::Cqe;
 use crate::sq::QueueFull;
 use crate::sqe::{Prepare, SafeToPush, Sqe};
-
-/// The most entries that a thread keeps.
-const CACHE_MAX: usize = 64;
 
 /// How long a panic waits for requests: what the kernel has in its hands ends sooner, what waits for somebody never may.
 const PATIENCE_IN_PANIC: Duration = Duration::from_secs(1);
@@ -51,9 +49,7 @@ const PATIENCE_IN_PANIC: Duration = Duration::from_secs(1);
 /// their thread ends.
 pub struct Submitter<S: SharedSubmission = Sqe, C: SharedCompletion = Cqe> {
     ring: Ring<S, C>,
-    /// Free entries of this thread, in the first `kept` places.
-    cache: Box<[Cell<u32>]>,
-    kept: Cell<usize>,
+    cache: Cache,
     /// Room for the indices of a batch.
     spare: RefCell<Vec<u32>>,
     /// Everything this thread pushed lies before this position.
@@ -70,11 +66,9 @@ pub struct Submitter<S: SharedSubmission = Sqe, C: SharedCompletion = Cqe> {
 
 impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     pub(super) fn new(ring: &Ring<S, C>, cache_size: u32) -> Self {
-        let cache_size = (cache_size as usize).min(CACHE_MAX);
         Self {
             ring: ring.clone(),
-            cache: (0..cache_size).map(|_| Cell::new(0)).collect(),
-            kept: Cell::new(0),
+            cache: Cache::new(cache_size as usize),
             spare: RefCell::new(Vec::new()),
             pushed: Cell::new(0),
             submitted: Cell::new(0),
@@ -107,29 +101,68 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
 
     #[inline(always)]
     fn pop_index(&self) -> Option<u32> {
-        let kept = self.kept.get();
-        if let Some(index) = self.cache[..].get(kept.wrapping_sub(1)) {
-            self.kept.set(kept - 1);
-            return Some(index.get());
-        }
-        if self.cache.is_empty() {
-            return self.shared().pop_one();
-        }
-        self.pop_many()
+        self.cache.pop().or_else(|| {
+            if self.cache.size() == 0 {
+                self.shared().pop_one()
+            } else {
+                self.pop_many()
+            }
+        })
     }
 
-    /// Fills the cache, but for one.
+    /// Takes as many free entries as this thread keeps; one of them.
+    ///
+    /// What it has filled is pushed first: it keeps no more than that many from the others.
     #[cold]
     #[inline(never)]
     fn pop_many(&self) -> Option<u32> {
-        let mut indices = [0; CACHE_MAX];
-        let count = self.shared().pop(&mut indices[..self.cache.len()], 1);
-        let (&first, others) = indices[..count].split_first()?;
-        for (place, index) in self.cache.iter().zip(others) {
-            place.set(*index);
+        self.flush();
+        self.cache.refill(|room| self.shared().pop(room, 1));
+        self.cache.pop()
+    }
+
+    /// Pushes what this thread has filled and kept.
+    #[inline(always)]
+    fn flush(&self) {
+        if self.cache.has_filled() {
+            self.push_kept();
         }
-        self.kept.set(others.len());
-        Some(first)
+    }
+
+    #[inline(never)]
+    fn push_kept(&self) {
+        // SAFETY: this thread held the indices and gives them up; who pushed the requests vouched for them, each of
+        // which was noted and untied then.
+        let push = |filled: &[u32]| unsafe { self.shared().push(filled) };
+        self.pushed.set(self.cache.push_filled(push));
+    }
+
+    /// Pushes a filled entry, or keeps it until there are more.
+    ///
+    /// # Safety
+    ///
+    /// - The caller holds this index, and gives it up. Its request was noted, and untied.
+    /// - As [`push`](Self::push).
+    #[inline(always)]
+    pub(super) unsafe fn push_index(&self, index: u32) {
+        if !self.cache.fill(index) {
+            self.flush();
+            // SAFETY: the caller vouches for it.
+            self.pushed.set(unsafe { self.shared().push(&[index]) });
+        }
+    }
+
+    /// Pushes a batch behind what was pushed before.
+    ///
+    /// # Safety
+    ///
+    /// - The caller holds these indices, and gives them up. Each request was noted, and the last one untied.
+    /// - As [`push`](Self::push), for each.
+    #[inline(always)]
+    pub(super) unsafe fn push_indices(&self, indices: &[u32]) {
+        self.flush();
+        // SAFETY: the caller vouches for it.
+        self.pushed.set(unsafe { self.shared().push(indices) });
     }
 
     /// Takes `count` free entries for one batch, or none.
@@ -152,7 +185,8 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     }
 
     /// Pushes one request: no thread has to be waited for, and the kernel is not entered. It becomes visible to the
-    /// kernel with a submit, of this thread or another.
+    /// kernel with a submit, of this thread or another; of this one, where it
+    /// [keeps entries](Ring::submitter_with_cache).
     ///
     /// # Errors
     ///
@@ -243,6 +277,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     #[doc(alias = "io_uring_submit")]
     #[inline(always)]
     pub fn submit(&self) -> Result<Outcome, RingError> {
+        self.flush();
         match self.shared().submit() {
             Ok(outcome) => {
                 self.submitted.set(self.pushed.get());
@@ -267,6 +302,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     ///
     /// As [`submit`](Self::submit).
     pub fn submit_consumed(&self) -> Result<(), RingError> {
+        self.flush();
         self.shared()
             .wait_until_taken(self.pushed.get(), || self.submit())
     }
@@ -323,6 +359,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
         /// After which time to look whether what was left to another thread has been submitted.
         const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
+        self.flush();
         let shared = self.shared();
         self.ring.wait_after(out, timeout, || {
             if !shared.sq.has_pending(shared.kernel_sq()) {
@@ -345,23 +382,14 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
         self.leaves.set(true);
     }
 
-    /// Notes that a push of this thread ended at `position`.
-    #[inline]
-    pub(super) fn note_push(&self, position: u64) {
-        self.pushed.set(position);
-    }
-
     /// Takes an entry back that was not filled.
     pub(super) fn give_back(&self, indices: &[u32]) {
         if indices.is_empty() {
             return;
         }
-        let kept = self.kept.get();
         if let &[index] = indices
-            && let Some(place) = self.cache.get(kept)
+            && self.cache.keep(index)
         {
-            place.set(index);
-            self.kept.set(kept + 1);
             return;
         }
         self.shared().give_back(indices);
@@ -375,13 +403,12 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
 
 impl<S: SharedSubmission, C: SharedCompletion> Drop for Submitter<S, C> {
     fn drop(&mut self) {
-        let kept: Vec<_> = self.cache[..self.kept.take()]
-            .iter()
-            .map(Cell::get)
-            .collect();
-        if !kept.is_empty() {
-            self.shared().give_back(&kept);
-        }
+        self.flush();
+        self.cache.take_free(|free| {
+            if !free.is_empty() {
+                self.shared().give_back(free);
+            }
+        });
         if self.submitted.get() != self.pushed.get() {
             // Nobody is there to be told; the next submit of any thread takes what is refused now.
             let _ = self.submit();
@@ -401,7 +428,7 @@ impl<S: SharedSubmission, C: SharedCompletion> fmt::Debug for Submitter<S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Submitter")
             .field("ring", &self.ring)
-            .field("cache_size", &self.cache.len())
+            .field("cache_size", &self.cache.size())
             .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@
 mod support;
 
 mod handles;
+mod kept;
 mod lifetime;
 mod nops;
 mod pipes;
