@@ -1,7 +1,7 @@
 //! One operation with many completions as a stream.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,6 +11,7 @@ use futures_core::Stream;
 use super::{Inner, Unpushed};
 use crate::proactor::engine::{Abandoned, Key, Kind, Orphan, Started, StreamProgress};
 use crate::proactor::executor::waker;
+use crate::proactor::handle::Glance;
 use crate::proactor::owned::{Completion, MultishotOperation};
 
 /// An operation with many completions, as a stream of what they bring.
@@ -87,8 +88,9 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
     }
 
     /// The next item; `None` when there will be no more.
-    pub async fn next(&mut self) -> Option<T::Item> {
-        poll_fn(|context| self.poll_item(context)).await
+    // Not an `async fn`, which would be one more state to look at in every poll.
+    pub fn next(&mut self) -> impl Future<Output = Option<T::Item>> {
+        poll_fn(|context| self.poll_item(context))
     }
 
     /// Ends the operation. What it has brought, and its end, still come; it is not armed anew.
@@ -110,17 +112,10 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
 
     #[inline(always)]
     fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Option<T::Item>> {
-        if let Some(key) = self.state.key()
-            && let Some(progress) = self
-                .inner
-                .with(|engine, _| engine.glance_multishot(key, context.waker()))
-        {
-            return progress.map(|completion| {
-                // SAFETY: initialised (1); one of its completions, taken once.
-                Some(unsafe { self.operation.assume_init_mut().item(completion) })
-            });
+        match self.glance(context) {
+            Some(progress) => progress.map(Some),
+            None => self.poll_rare(context),
         }
-        self.poll_rare(context)
     }
 
     #[cold]
@@ -242,6 +237,20 @@ impl<T: MultishotOperation> Stream for Multishot<'_, T> {
     #[inline]
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T::Item>> {
         self.get_mut().poll_item(context)
+    }
+}
+
+impl<T: MultishotOperation> Glance for Multishot<'_, T> {
+    #[inline(always)]
+    fn glance(&mut self, context: &mut Context<'_>) -> Option<Poll<T::Item>> {
+        let key = self.state.key()?;
+        let progress = self
+            .inner
+            .with(|engine, _| engine.glance_multishot(key, context.waker()))?;
+        Some(progress.map(|completion| {
+            // SAFETY: initialised (1); one of its completions, taken once.
+            unsafe { self.operation.assume_init_mut().item(completion) }
+        }))
     }
 }
 
