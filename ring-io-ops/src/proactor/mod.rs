@@ -160,9 +160,9 @@ pub use handle::{Handle, OpFuture, Start, StartMultishot, Timeout};
 pub use local::{Chain, Leftover, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
 pub use mailbox::{Mailbox, SendError, Sender, mailbox};
 pub use net::{
-    LocalBuffer, LocalBundle, LocalPool, Received, SharedBuffer, SharedBundle, SharedPool,
-    SocketOption, Sockets, TcpListener, TcpStream, UdpSocket, UnixAddress, UnixDatagram,
-    UnixListener, UnixStream,
+    LocalBuffer, LocalBundle, LocalPool, Outgoing, Received, SharedBuffer, SharedBundle,
+    SharedPool, SocketOption, Sockets, TcpListener, TcpStream, UdpSocket, UnixAddress,
+    UnixDatagram, UnixListener, UnixStream,
 };
 pub use owned::{Completion, MultishotOperation, OwnedOperation};
 pub use pipe::{PipeReader, PipeWriter, Pipes, SpliceFds, TeeFds};

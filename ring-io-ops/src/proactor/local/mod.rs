@@ -29,6 +29,7 @@ pub use builder::LocalBuilder;
 pub use chain::Chain;
 pub use multishot::Multishot;
 pub use op::Op;
+pub(crate) use op::Owned;
 pub use sleep::Sleep;
 
 /// What was left when a proactor was shut down.
@@ -130,6 +131,7 @@ impl Inner {
         let Aftermath {
             wakers,
             unused,
+            mut told,
             orphans,
             rung,
         } = aftermath;
@@ -138,6 +140,10 @@ impl Inner {
         }
         // A panic in one of them must not keep the others from theirs.
         let mut panics = Panics::default();
+        for (told, result) in told.drain(..) {
+            panics.catch(|| told.tell(result));
+        }
+        self.with(|engine, _| engine.reuse(told));
         for waker in wakers {
             panics.catch(|| waker.wake());
         }

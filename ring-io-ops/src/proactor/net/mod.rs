@@ -5,6 +5,7 @@
 //! - `open`, `accept`, `transfer`, `message`, `recv_multi`,
 //!   `recv_from_multi`, `send_all`, `zero_copy`, `option`: what the kernel is asked, each
 //!   operation with what it owns.
+//! - `outgoing`: sends that their task does not wait for.
 //! - `buffered`: connections as the traits of `futures_io` want them.
 //! - `pool`, `local_pool`: buffers that the kernel chooses.
 //!
@@ -21,6 +22,7 @@ mod local_pool;
 mod message;
 mod open;
 mod option;
+mod outgoing;
 mod pool;
 mod recv_from_multi;
 mod recv_multi;
@@ -42,6 +44,7 @@ pub use local_pool::{LocalBuffer, LocalBundle, LocalPool};
 pub use message::{Extra, One, Pieces, PiecesMut, RecvMessage, SendMessage, Sender};
 pub use open::{BindSocket, ConnectSocket, Connecting, ListenOn, OpenSocket, ShutDown};
 pub use option::{GetOption, OptionValue, SetOption, SocketOption};
+pub use outgoing::Outgoing;
 pub use pool::{Pool, Provide};
 pub use recv_from_multi::{Datagram, RecvFromMany};
 pub use recv_multi::{Received, Receiving, RecvBundles, RecvMany};
