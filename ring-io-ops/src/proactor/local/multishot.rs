@@ -88,7 +88,8 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
     }
 
     /// The next item; `None` when there will be no more.
-    // Not an `async fn`, which would be one more state to look at in every poll.
+    // Not an `async fn`, which would be one more state to look at in every poll. The name is that of every stream.
+    #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> impl Future<Output = Option<T::Item>> {
         poll_fn(|context| self.poll_item(context))
     }

@@ -177,7 +177,8 @@ where
     }
 
     /// What came next; `None` when nothing will come.
-    // Not an `async fn`, which would be one more state to look at in every poll.
+    // Not an `async fn`, which would be one more state to look at in every poll. The name is that of every stream.
+    #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> impl Future<Output = Option<O::Item>> {
         poll_fn(|context| self.poll_received(context))
     }
