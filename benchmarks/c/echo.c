@@ -13,6 +13,7 @@ struct c_echo {
 	unsigned wait_for;
 	unsigned min_wait_us;
 	int listener;
+	uint64_t calls;
 };
 
 /* What a completion is about: a connection, the buffer that is sent, and what was asked for. */
@@ -26,6 +27,7 @@ static struct io_uring_sqe *c_sqe(struct c_echo *echo)
 	struct io_uring_sqe *sqe = io_uring_get_sqe(echo->ring);
 
 	if (!sqe) {
+		echo->calls++;
 		CHECK(io_uring_submit(echo->ring) >= 0);
 		sqe = io_uring_get_sqe(echo->ring);
 		CHECK(sqe);
@@ -90,6 +92,7 @@ static void c_wait(struct c_echo *echo)
 	struct io_uring_cqe *first;
 	int result;
 
+	echo->calls++;
 	if (echo->wait_for <= 1) {
 		CHECK(io_uring_submit_and_wait(echo->ring, 1) >= 0);
 		return;
@@ -98,6 +101,12 @@ static void c_wait(struct c_echo *echo)
 		echo->ring, &first, echo->wait_for, &limit, echo->min_wait_us,
 		NULL);
 	CHECK(result >= 0 || result == -ETIME);
+}
+
+/* How many system calls have submitted or waited. */
+uint64_t c_echo_calls(const struct c_echo *echo)
+{
+	return echo->calls;
 }
 
 /* Until so many messages have been sent back, or some more; answers how many. */

@@ -55,10 +55,11 @@ static inline void c_push(const struct c_reads *reads, uint64_t *state,
 	io_uring_sqe_set_data64(sqe, slot);
 }
 
-static inline void c_read_loop(const struct c_reads *reads, unsigned depth,
+/* Answers how many system calls that took. */
+static inline uint64_t c_read_loop(const struct c_reads *reads, unsigned depth,
 			       uint64_t total, int registered)
 {
-	uint64_t state = 0x9e3779b97f4a7c15, pushed = 0, done = 0;
+	uint64_t state = 0x9e3779b97f4a7c15, pushed = 0, done = 0, calls = 0;
 
 	for (; pushed < depth; pushed++)
 		c_push(reads, &state, pushed, registered);
@@ -67,6 +68,7 @@ static inline void c_read_loop(const struct c_reads *reads, unsigned depth,
 		unsigned head, seen = 0;
 
 		CHECK(io_uring_submit_and_wait(reads->ring, 1) >= 0);
+		calls++;
 		io_uring_for_each_cqe(reads->ring, head, cqe) {
 			CHECK(cqe->res == 4096);
 			seen++;
@@ -79,6 +81,7 @@ static inline void c_read_loop(const struct c_reads *reads, unsigned depth,
 		io_uring_cq_advance(reads->ring, seen);
 		done += seen;
 	}
+	return calls;
 }
 
 /* `total` is at least `depth`. */
@@ -88,4 +91,10 @@ void c_read(const struct c_reads *reads, unsigned depth, uint64_t total)
 		c_read_loop(reads, depth, total, 1);
 	else
 		c_read_loop(reads, depth, total, 0);
+}
+
+uint64_t c_read_calls(const struct c_reads *reads, unsigned depth,
+		      uint64_t total)
+{
+	return c_read_loop(reads, depth, total, 0);
 }

@@ -19,7 +19,8 @@ use crate::row::{Body, Done, Prepared, Skip};
 /// The least that a server reads at once.
 const BUFFER_LEN: u32 = 4096;
 
-/// What the policy that gathers gathers: so many completions, for so many microseconds at most.
+/// What the policy that gathers gathers: so many messages, for so many microseconds at most. C waits for as many
+/// completions.
 pub const GATHER: u32 = 16;
 pub const GATHER_US: u32 = 20;
 
@@ -56,7 +57,7 @@ pub fn server(name: &str) -> Server {
 }
 
 pub fn gathering() -> Batching {
-    Batching::default().wait_for(GATHER, Duration::from_micros(GATHER_US.into()))
+    Batching::default().gather(GATHER, Duration::from_micros(GATHER_US.into()))
 }
 
 /// A buffer for every connection, some that are on their way back, and room for who asks faster than is answered.
@@ -162,7 +163,7 @@ async fn echo(
     Ok(())
 }
 
-mod c {
+pub mod c {
     use std::net::TcpListener;
     use std::os::fd::AsRawFd as _;
 
@@ -185,35 +186,67 @@ mod c {
             min_wait_us: u32,
         ) -> *mut Echo;
         fn c_echo_run(echo: *mut Echo, messages: u64) -> u64;
+        fn c_echo_calls(echo: *const Echo) -> u64;
     }
 
-    /// With the ring that the proactor makes for itself.
+    /// The server in C.
+    pub struct Server {
+        ring: Ring,
+        _listener: TcpListener,
+        echo: *mut Echo,
+    }
+
+    impl Server {
+        /// With the ring that the proactor makes for itself.
+        pub fn new(
+            listener: TcpListener,
+            connections: u32,
+            wait_for: u32,
+            min_wait_us: u32,
+        ) -> Self {
+            let flags = sys::IORING_SETUP_SINGLE_ISSUER
+                | sys::IORING_SETUP_DEFER_TASKRUN
+                | sys::IORING_SETUP_NO_SQARRAY;
+            let entries = (2 * connections + 64).next_power_of_two();
+            let ring = Ring::new(entries.min(16_384), flags, true);
+            // SAFETY: the ring and the listener live as long as this value, and C keeps what it allocates.
+            let echo = unsafe {
+                c_echo(
+                    ring.as_ptr(),
+                    listener.as_raw_fd(),
+                    buffers(connections).into(),
+                    wait_for,
+                    min_wait_us,
+                )
+            };
+            Self {
+                ring,
+                _listener: listener,
+                echo,
+            }
+        }
+
+        pub fn run(&self, messages: u64) -> u64 {
+            let _alive = &self.ring;
+            // SAFETY: as above.
+            unsafe { c_echo_run(self.echo, messages) }
+        }
+
+        /// How many system calls it has made that submitted or waited.
+        pub fn calls(&self) -> u64 {
+            // SAFETY: as above.
+            unsafe { c_echo_calls(self.echo) }
+        }
+    }
+
     pub fn serve(
         listener: TcpListener,
         connections: u32,
         wait_for: u32,
         min_wait_us: u32,
     ) -> Prepared {
-        let flags = sys::IORING_SETUP_SINGLE_ISSUER
-            | sys::IORING_SETUP_DEFER_TASKRUN
-            | sys::IORING_SETUP_NO_SQARRAY;
-        let entries = (2 * connections + 64).next_power_of_two();
-        let ring = Ring::new(entries.min(16_384), flags, true);
-        // SAFETY: the ring and the listener live as long as the closure below.
-        let echo = unsafe {
-            c_echo(
-                ring.as_ptr(),
-                listener.as_raw_fd(),
-                buffers(connections).into(),
-                wait_for,
-                min_wait_us,
-            )
-        };
-        Ok(Box::new(move |messages| {
-            let _alive = (&ring, &listener);
-            // SAFETY: as above.
-            Done::of(unsafe { c_echo_run(echo, messages) })
-        }))
+        let server = Server::new(listener, connections, wait_for, min_wait_us);
+        Ok(Box::new(move |messages| Done::of(server.run(messages))))
     }
 }
 

@@ -195,6 +195,77 @@ impl Paced {
         Ok(Self { streams, epoll })
     }
 
+    /// Asks so often, over all connections at once and over each as fast as it is answered. Answers how long a message
+    /// took on average: this side and the server are no faster together. At least one for each connection.
+    pub fn rush(&mut self, messages: u64) -> Duration {
+        let (mut left, mut unasked) = (messages, messages);
+        let start = Instant::now();
+        for nth in 0..self.streams.len() {
+            self.send(nth);
+            unasked -= 1;
+        }
+        let mut partial = vec![0; self.streams.len()];
+        while left > 0 {
+            self.receive(-1, |this, nth, read| {
+                partial[nth] += read;
+                if partial[nth] < MESSAGE {
+                    return;
+                }
+                partial[nth] -= MESSAGE;
+                left -= 1;
+                if unasked > 0 {
+                    unasked -= 1;
+                    this.send(nth);
+                }
+            });
+        }
+        start.elapsed() / messages as u32
+    }
+
+    /// Asks so often, when the last one was answered, over one connection after the other. Answers how long each took,
+    /// in order.
+    pub fn one_by_one(&mut self, messages: u64) -> Vec<Duration> {
+        let mut taken = Vec::with_capacity(messages as usize);
+        for message in 0..messages {
+            let start = Instant::now();
+            self.send((message % self.streams.len() as u64) as usize);
+            let mut missing = MESSAGE;
+            while missing > 0 {
+                // Looks without sleeping: a sleep of this side is not what is asked about.
+                self.receive(0, |_, _, read| missing -= read);
+            }
+            taken.push(start.elapsed());
+        }
+        taken.sort_unstable();
+        taken
+    }
+
+    fn send(&mut self, nth: usize) {
+        let written = self.streams[nth].write(&[0; MESSAGE]);
+        assert_eq!(written.expect("a write"), MESSAGE, "room for a message");
+    }
+
+    /// Reads from every connection that has something, and tells how much of which; waits for so many milliseconds.
+    fn receive(&mut self, timeout: i32, mut each: impl FnMut(&mut Self, usize, usize)) {
+        let mut bytes = [0; 4096];
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 64];
+        // SAFETY: the events are valid for so many.
+        let count = unsafe {
+            libc::epoll_wait(
+                self.epoll,
+                events.as_mut_ptr(),
+                events.len() as i32,
+                timeout,
+            )
+        };
+        for event in &events[..count.max(0) as usize] {
+            let nth = event.u64 as usize;
+            let read = self.streams[nth].read(&mut bytes).expect("a read");
+            assert_ne!(read, 0, "the server stays");
+            each(self, nth, read);
+        }
+    }
+
     /// Asks so often, once every `interval`, over one connection after the other. Answers how long each answer took,
     /// from the moment the question was due, in order.
     pub fn ask(&mut self, messages: u64, interval: Duration) -> Vec<Duration> {
@@ -203,26 +274,16 @@ impl Paced {
         let mut partial = vec![0; connections];
         let mut taken = Vec::with_capacity(messages as usize);
         let (mut asked, mut due) = (0, Duration::ZERO);
-        let mut bytes = [0; 4096];
-        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 64];
         let start = Instant::now();
         while (taken.len() as u64) < messages {
             while asked < messages && due <= start.elapsed() {
                 let nth = (asked % connections as u64) as usize;
-                let written = self.streams[nth].write(&bytes[..MESSAGE]);
-                assert_eq!(written.expect("a write"), MESSAGE, "room for a message");
+                self.send(nth);
                 due_of[nth].push_back(due);
                 asked += 1;
                 due += interval;
             }
-            // SAFETY: the events are valid for so many.
-            let count = unsafe {
-                libc::epoll_wait(self.epoll, events.as_mut_ptr(), events.len() as i32, 0)
-            };
-            for event in &events[..count.max(0) as usize] {
-                let nth = event.u64 as usize;
-                let read = self.streams[nth].read(&mut bytes).expect("a read");
-                assert_ne!(read, 0, "the server stays");
+            self.receive(0, |_, nth, read| {
                 let now = start.elapsed();
                 partial[nth] += read;
                 while partial[nth] >= MESSAGE {
@@ -230,7 +291,7 @@ impl Paced {
                     let due = due_of[nth].pop_front().expect("an answer to a question");
                     taken.push(now.saturating_sub(due));
                 }
-            }
+            });
         }
         taken.sort_unstable();
         taken

@@ -10,6 +10,7 @@
 //!
 //! benchmarks crowd CONNECTIONS MESSAGES SERVER         many connections at once; nothing is lost
 //! benchmarks counters                                  how well the proactors batch
+//! benchmarks policies ROUNDS                           what waiting for more costs and saves a server
 //! benchmarks soak OPERATIONS                           everything is back after very many
 //! ```
 //!
@@ -22,6 +23,7 @@ mod files;
 mod load;
 mod meter;
 mod park;
+mod policies;
 mod puppet;
 mod random;
 mod row;
@@ -60,6 +62,10 @@ fn main() -> ExitCode {
             number(messages),
         ),
         ["counters"] => trials::counters(),
+        ["policies", rounds] => {
+            meter::pin(1);
+            policies::compare(number(rounds) as usize)
+        }
         ["soak", operations] => trials::soak(number(operations)),
         // The other sides of rows and trials, which start this program once more.
         ["load", address, connections, messages] => {
@@ -75,7 +81,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: benchmarks list | run ROW POINT MILLISECONDS CPU VARIANT | count ROW POINT ITERATIONS VARIANT | crowd CONNECTIONS MESSAGES SERVER | counters | soak OPERATIONS"
+                "usage: benchmarks list | run ROW POINT MILLISECONDS CPU VARIANT | count ROW POINT ITERATIONS VARIANT | crowd CONNECTIONS MESSAGES SERVER | counters | policies ROUNDS | soak OPERATIONS"
             );
             return ExitCode::FAILURE;
         }

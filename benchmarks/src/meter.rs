@@ -54,7 +54,7 @@ pub fn measure(body: &mut Body, chunk_ms: f64, budget_ms: u64) -> Figures {
 }
 
 /// CPU time of all threads, of the kernel's workers among them, and of children that have ended.
-fn cpu_ns() -> f64 {
+pub fn cpu_ns() -> f64 {
     let mut now = MaybeUninit::<libc::timespec>::uninit();
     let mut children = MaybeUninit::<libc::rusage>::uninit();
     // SAFETY: both calls fill the whole structure.

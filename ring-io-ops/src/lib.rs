@@ -21,6 +21,7 @@
 //!   they are set up in Rust, and no C compiler is needed.
 //! - `proactor`: asynchronous I/O with operands by value.
 //! - `bytes`: the buffers of the crate `bytes` are buffers of the proactor.
+//! - `tracing`: events of the proactor, for subscribers of the crate `tracing`.
 
 #[cfg(doc)]
 pub mod moving_over;

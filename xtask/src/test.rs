@@ -11,7 +11,8 @@ use crate::tally::{self, Tally};
 use crate::{kernel, vendor, workspace};
 
 /// What is tested that is not on by default. Not all features: some of xtask's own take long to build.
-pub(crate) const FEATURES: &str = "ring-io-ops/proactor,ring-io-ops/bytes,ring-io-ops/futures-io";
+pub(crate) const FEATURES: &str =
+    "ring-io-ops/proactor,ring-io-ops/bytes,ring-io-ops/futures-io,ring-io-ops/tracing";
 
 /// Runs all steps and prints the summary.
 pub(crate) fn run(deny_skips: bool) -> Result<ExitCode> {

@@ -2,7 +2,9 @@
 
 mod cp;
 mod echo;
+mod entries;
 mod growth;
+mod latency;
 mod nop;
 pub mod proactor_read;
 pub mod proactor_shared;
@@ -33,7 +35,10 @@ pub const ALL: &[&Row] = &[
     &proactor_shared::CPU,
     &proactor_shared::SPINNING,
     &echo::ECHO,
-    &echo::LATENCY,
+    &latency::HALF_LOAD,
+    &latency::ALONE,
+    &entries::READS,
+    &entries::ECHO,
     &cp::ROW,
     &timers::ROW,
     &growth::IN_FLIGHT,

@@ -302,6 +302,7 @@ pub(super) mod c {
             blocks: u64,
         ) -> *mut Reads;
         fn c_read(reads: *const Reads, depth: u32, total: u64);
+        fn c_read_calls(reads: *const Reads, depth: u32, total: u64) -> u64;
     }
 
     pub fn prepare(source: &Source, depth: u32, registered: bool) -> Prepared {
@@ -324,6 +325,34 @@ pub(super) mod c {
             // SAFETY: as above; the ring is idle and has room for the depth.
             unsafe { c_read(reads, depth, total) };
             Done::of(total)
+        }))
+    }
+
+    /// Plain reads; what is measured is the system calls that they take, as so many nanoseconds.
+    pub fn calls(source: &Source, depth: u32) -> Prepared {
+        let file = source.file.try_clone().map_err(Skip::because)?;
+        let ring = Ring::new(ENTRIES, 0, false);
+        let start = buffers(depth);
+        // SAFETY: as above.
+        let reads = unsafe {
+            c_reads(
+                ring.as_ptr(),
+                file.as_raw_fd(),
+                0,
+                start,
+                depth,
+                source.blocks,
+            )
+        };
+        Ok(Box::new(move |iterations| {
+            let _alive = (&ring, &file);
+            let total = iterations * u64::from(depth);
+            // SAFETY: as above.
+            let calls = unsafe { c_read_calls(reads, depth, total) };
+            Done {
+                operations: total,
+                elapsed_ns: Some(calls as f64),
+            }
         }))
     }
 }

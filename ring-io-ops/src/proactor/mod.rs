@@ -127,6 +127,24 @@
 //! [`registered_files`]: LocalHandle::registered_files
 //! [`registered_buffers`]: LocalHandle::registered_buffers
 //!
+//! # Events
+//!
+//! With the feature `tracing` the proactors tell a subscriber of the crate of that name what an operator wants to know.
+//! An operation that goes well has no event, and without a subscriber nothing is noted.
+//!
+//! | target | level | event |
+//! | --- | --- | --- |
+//! | `ring_io::ring` | debug | a ring is set up: its descriptor, flags and sizes, and whether the descriptor is registered |
+//! | | warn | the completion queue overflowed |
+//! | `ring_io::driver` | debug | a driver starts, or ends |
+//! | | warn | a driver ends with work in flight; the kernel refuses to wake a sleeper, or heard it after so many refusals |
+//! | `ring_io::credit` | debug | an operation waits for its turn: what it needs, and the capacity |
+//! | `ring_io::cancel` | debug | an operation in flight is dropped; a cancel is asked for, of one or of all |
+//! | `ring_io::shutdown` | info | everything has ended |
+//! | | warn | completions have not come: how many |
+//!
+//! A subscriber may use the proactor. Where it panics, the event is lost and nothing else.
+//!
 //! # Operations of one's own
 //!
 //! What is not here is started with [`Start::start`]: an [`OwnedOperation`] says what its entry is and what its
@@ -157,6 +175,7 @@ pub mod shared;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod trace;
 
 pub use buffer::{FixedBuf, IoBuf, IoBufMut, Slice};
 pub use chain::{AppendLink, ChainLinks, LinkDeadline};

@@ -14,6 +14,7 @@ use std::time::Duration;
 use ring_io::{MessageError, Sqe};
 
 use crate::proactor::executor::inbox::Bell;
+use crate::proactor::trace::Event;
 use crate::{Fd, Operation, Read};
 
 /// So long after a refusal the kernel is asked again.
@@ -87,11 +88,14 @@ impl SharedBell {
 
     #[cold]
     fn ring_until_heard(&self) {
-        loop {
+        Event::WakeRefused.tell();
+        for refusals in 1.. {
             thread::sleep(AGAIN);
             let mut state = self.state();
             // Another may have rung meanwhile, and that woke the owner for both.
             if !state.owed || state.ring() {
+                drop(state);
+                Event::WakeHeard { refusals }.tell();
                 return;
             }
         }

@@ -8,6 +8,7 @@ use super::{Abandoned, CANCEL, CLOSE, Engine, INTERNAL, Kept, Key, Orphan, Orpha
 use crate::proactor::executor::Tasks;
 use crate::proactor::open_file::Closing;
 use crate::proactor::owned::Completion;
+use crate::proactor::trace::Event;
 use crate::{AsyncCancel, CancelMatch, Operation};
 
 impl Engine {
@@ -36,6 +37,9 @@ impl Engine {
             return;
         }
         self.counters.cancels += 1;
+        self.note(Event::Cancel {
+            user_data: key.user_data(),
+        });
         let user_data = CANCEL | u64::from(key.index()) << 32;
         self.push_internal(cancel_of(key).to_sqe(), user_data);
     }
@@ -43,6 +47,7 @@ impl Engine {
     /// Asks the kernel to cancel everything.
     pub(crate) fn cancel_all(&mut self) {
         self.counters.cancels += 1;
+        self.note(Event::CancelAll);
         // The upper half names no slot.
         self.push_internal(
             crate::AsyncCancelAll::any().to_sqe(),
@@ -75,6 +80,9 @@ impl Engine {
             State::Ended => Abandoned::Over(self.streams.close(value)),
             State::Waiting | State::Multishot => {
                 self.counters.orphans += 1;
+                self.note(Event::Orphan {
+                    user_data: key.user_data(),
+                });
                 if state == State::Multishot && self.streams.len(value) > 0 {
                     // What came already is cleaned up with what comes.
                     return self.orphan(key, true);

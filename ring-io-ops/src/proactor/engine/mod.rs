@@ -46,6 +46,7 @@ use super::executor::Tasks;
 use super::executor::inbox::Bell;
 use super::executor::waker::TaskId;
 use super::owned::Completion;
+use super::trace::{Event, Events};
 use late::Late;
 use slots::Slots;
 use streams::Streams;
@@ -113,6 +114,8 @@ pub(crate) struct Aftermath {
     pub(crate) orphans: Vec<(OrphanId, Completion, bool)>,
     /// Somebody rang: the executor's inbox has something.
     pub(crate) rung: bool,
+    /// What to tell a subscriber.
+    pub(crate) events: Events,
 }
 
 /// Names an orphan: never the same number twice.
@@ -359,6 +362,11 @@ impl Engine {
     pub(crate) const fn timers(&mut self) -> &mut Timers {
         self.attention = true;
         &mut self.timers
+    }
+
+    /// Notes what somebody may want to know: not now, as that would call a stranger.
+    fn note(&mut self, event: Event) {
+        self.has_aftermath |= self.aftermath.events.note(event);
     }
 
     fn drop_later(&mut self, waker: Option<Waker>) {

@@ -17,6 +17,15 @@ const MANY: u32 = 4;
 /// The times are those of the kernel's minimum wait (`IORING_FEAT_MIN_TIMEOUT`, Linux 6.12); on an older kernel a wait
 /// that is held costs a second system call.
 ///
+/// # Why the default holds no wait
+///
+/// It is the policy that makes nobody wait, and no other was measured to be cheaper beyond doubt. On Linux 6.18, on a
+/// machine of two busy processors, a server with 64 connections that sends 64 bytes back took, in processor time per
+/// message beside the default: held for 8 to 32 completions and 10 to 50 µs 0.95 to 1.02, for 128 and 200 µs 1.11;
+/// gathering up to 8 to 128 arrivals for the same times 0.95 to 1.04. Two runs of the same program differed by as much,
+/// 0.95 to 1.05. A server that is busy batches by itself: what arrives while it works comes together. `benchmarks
+/// policies` measures them all beside C.
+///
 /// # Examples
 ///
 /// For a server with many connections: gather up to 16 messages, for 20 µs at most.

@@ -10,6 +10,8 @@ use ring_io::{
     Registrar, Ring, SetupError, Sqe, SubmissionQueue, Submitted, Wait,
 };
 
+use crate::proactor::trace::Event;
+
 /// What a ring for the engine is made with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PortSettings {
@@ -63,9 +65,18 @@ impl Port {
             other => other?,
         };
         // A kernel or a filter that refuses this costs a table lookup per call, nothing else.
-        let _ = ring.register_ring_fd();
+        let registered_fd = ring.register_ring_fd().is_ok();
         let fd = std::os::fd::AsRawFd::as_raw_fd(&ring);
+        let flags = ring.setup_flags();
         let (sq, cq, registrar) = ring.into_split();
+        Event::RingSetUp {
+            fd,
+            flags,
+            sq_entries: sq.capacity(),
+            cq_entries: cq.capacity(),
+            registered_fd,
+        }
+        .tell();
         Ok(Self {
             sq,
             cq,

@@ -11,6 +11,7 @@ use super::{
 use crate::proactor::error::OpError;
 use crate::proactor::executor::Tasks;
 use crate::proactor::owned::Completion;
+use crate::proactor::trace::Event;
 
 impl Engine {
     /// Takes every completion that is there.
@@ -97,6 +98,7 @@ impl Engine {
     pub(super) fn reap_overflow(&mut self, tasks: &Tasks) {
         while self.port.has_overflow() {
             self.counters.overflows += 1;
+            self.note(Event::Overflow);
             self.counters.enters += 1;
             if self.port.flush().is_err() {
                 return;

@@ -9,6 +9,7 @@ use crate::Target;
 use crate::proactor::error::OpError;
 use crate::proactor::executor::Tasks;
 use crate::proactor::open_file::named;
+use crate::proactor::trace::Event;
 
 impl Engine {
     /// A slot for an operation that brings `credit` completions at most, to be filled by [`push`](Self::push) when it
@@ -104,6 +105,10 @@ impl Engine {
             return Started::Refused(error);
         }
         self.counters.credit_waits += 1;
+        self.note(Event::CreditWait {
+            needed: credit,
+            capacity: self.credit.capacity(),
+        });
         let (key, slot) = self.slots.take(State::Queued, waker);
         slot.result = credit as i32;
         slot.set_passed_over(false);

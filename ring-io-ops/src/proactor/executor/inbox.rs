@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::waker::TaskId;
+use crate::proactor::trace::Event;
 
 /// What ends an executor's wait; whether it rang. Once it has, it is not rung again until the list is taken.
 pub(crate) type Bell = Box<dyn FnMut() -> bool + Send>;
@@ -79,6 +80,7 @@ impl Inbox {
     /// wakes must not be kept waiting, and may be the owner.
     #[cold]
     fn ring_later(self: Arc<Self>) {
+        Event::WakeRefused.tell();
         let inbox = Arc::clone(&self);
         let helper = thread::Builder::new()
             .name("ring-io bell".to_owned())

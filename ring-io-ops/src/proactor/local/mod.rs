@@ -26,6 +26,7 @@ use super::open_file::{Closing, OwnedSlot, sealed::OpenFile as _};
 use super::owned::{Completion, MultishotOperation, OwnedOperation};
 use super::panics::Panics;
 use super::registered::{RegisterFiles, Registered};
+use super::trace::Event;
 
 pub use builder::LocalBuilder;
 pub use chain::Chain;
@@ -125,10 +126,12 @@ impl Inner {
             mut told,
             orphans,
             rung,
+            events,
         } = aftermath;
         if rung {
             self.executor.collect();
         }
+        events.tell();
         // A panic in one of them must not keep the others from theirs.
         let mut panics = Panics::default();
         for (told, result) in told.drain(..) {
@@ -367,6 +370,12 @@ impl LocalProactor {
         panics.catch(|| inner.executor.close());
         panics.catch(|| inner.settle());
         let drained = inner.drain(grace);
+        Event::ShutDown {
+            left: drained
+                .as_ref()
+                .map_or_else(|left| left.completions, |()| 0),
+        }
+        .tell();
         panics.resume();
         drained
     }

@@ -333,7 +333,7 @@ impl<'p, L: ChainLinks + Send> Chain<'p, L> {
             _ => None,
         };
         let n = L::LEN as u32;
-        let admission = self.shared.gate.enter(&mut ticket, n, context.waker());
+        let admission = self.shared.admit(&mut ticket, n, context.waker());
         if let Some(ticket) = ticket {
             self.phase = Phase::Waiting(ticket);
         }

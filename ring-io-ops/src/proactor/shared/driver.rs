@@ -31,6 +31,7 @@ use crate::proactor::error::{BuildError, OpError};
 use crate::proactor::executor::inbox::Bell;
 use crate::proactor::open_file::Closing;
 use crate::proactor::owned::Completion;
+use crate::proactor::trace::{Event, Events};
 
 /// The user data of cancel requests and closes: like [`RUNG`], the number of no operation.
 const INTERNAL: u64 = RUNG + 1;
@@ -86,6 +87,8 @@ pub(super) struct Driver {
     /// What was taken from the queue, empty in between: it keeps its memory.
     messages: Vec<Arc<dyn Message>>,
     statistics: Statistics,
+    /// What to tell a subscriber.
+    events: Events,
 }
 
 impl Driver {
@@ -126,6 +129,7 @@ impl Driver {
             finished: Vec::new(),
             messages: Vec::new(),
             statistics: Statistics::default(),
+            events: Events::default(),
         };
         driver.listen_to_pipe();
         Ok(driver)
@@ -322,12 +326,14 @@ impl Driver {
         }
         self.pending = others;
         self.statistics.counters.cancels += 1;
+        self.events.note(Event::CancelAll);
         self.pending.push_back(Pending::CancelAll);
     }
 
     /// Cleans up, gives credit back, wakes. A panic in any of it is caught and goes no further: the panic hook has
     /// told of it, and this thread belongs to everybody.
     fn settle(&mut self) {
+        std::mem::take(&mut self.events).tell();
         if self.is_settled() {
             return;
         }

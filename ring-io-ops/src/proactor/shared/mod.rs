@@ -40,6 +40,7 @@ use super::handle::{Handle, Start, StartMultishot, moment_after};
 use super::open_file::{Closing, OwnedSlot, sealed::OpenFile as _};
 use super::owned::{MultishotOperation, OwnedOperation};
 use super::registered::{RegisterFiles, Registered};
+use super::trace::Event;
 use driver::Driver;
 use flight::Message;
 use queue::Link;
@@ -135,6 +136,10 @@ impl Owner {
         }
         // If it panicked it has said why.
         let _ = driver.join();
+        Event::ShutDown {
+            left: self.shared.left(),
+        }
+        .tell();
         self.leftover()
     }
 

@@ -331,10 +331,7 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
             Phase::Waiting(ticket) => Some(ticket),
             _ => None,
         };
-        let admission = self
-            .shared
-            .gate
-            .enter(&mut ticket, self.credit, context.waker());
+        let admission = self.shared.admit(&mut ticket, self.credit, context.waker());
         if let Some(ticket) = ticket {
             self.phase = Phase::Waiting(ticket);
         }

@@ -252,7 +252,7 @@ impl<'p, T: OwnedOperation + Send> Op<'p, T> {
             Phase::Waiting(ticket) => Some(ticket),
             _ => None,
         };
-        let admission = self.shared.gate.enter(&mut ticket, 1, context.waker());
+        let admission = self.shared.admit(&mut ticket, 1, context.waker());
         if let Some(ticket) = ticket {
             self.phase = Phase::Waiting(ticket);
         }

@@ -4,13 +4,15 @@ use std::fmt;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::thread::ThreadId;
 
 use super::flight::Message;
-use super::gate::Gate;
+use super::gate::{Admission, Gate, Ticket};
 use super::queue::{Pushed, Queue};
 use crate::proactor::engine::{Counters, SharedBell, Timers};
 use crate::proactor::executor::inbox::Bell;
+use crate::proactor::trace::Event;
 
 /// What the driver of a [`Proactor`](super::Proactor) has done since it was built, beside its [`Counters`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +48,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// On the driver's thread.
     pub(super) fn new(in_flight: u32, bell: Bell) -> Self {
+        Event::DriverStarted { in_flight }.tell();
         Self {
             queue: Queue::new(),
             gate: Gate::new(in_flight),
@@ -73,6 +76,21 @@ impl Shared {
             }
             Pushed::Closed(message) => Err(message),
         }
+    }
+
+    /// Asks for credit; see [`Gate::enter`].
+    #[inline]
+    pub(super) fn admit(&self, ticket: &mut Option<Ticket>, n: u32, waker: &Waker) -> Admission {
+        let is_new = ticket.is_none();
+        let admission = self.gate.enter(ticket, n, waker);
+        if is_new && admission == Admission::Waits {
+            Event::CreditWait {
+                needed: n,
+                capacity: self.gate.capacity(),
+            }
+            .tell();
+        }
+        admission
     }
 
     /// Ends the driver's sleep, if it sleeps, without a message.
@@ -110,6 +128,7 @@ impl Shared {
     pub(super) fn set_left(&self, completions: u32) {
         // Release: pairs with `left`, though who asks has joined the thread before.
         self.left.store(completions, Release);
+        Event::DriverEnded { left: completions }.tell();
     }
 
     pub(super) fn left(&self) -> u32 {

@@ -11,6 +11,7 @@ use crate::proactor::error::OpError;
 use crate::proactor::open_file::named;
 use crate::proactor::owned::Completion;
 use crate::proactor::shared::flight::{ChainFlight, Flight, links_of};
+use crate::proactor::trace::Event;
 use crate::{AsyncCancel, AsyncCancelAll, CancelMatch, Operation, Target};
 
 impl Driver {
@@ -78,6 +79,7 @@ impl Driver {
                 if self.table.get(key).is_none() {
                     return Ok(());
                 }
+                self.events.note(Event::Cancel { user_data: key });
                 AsyncCancel::new(CancelMatch::user_data(key)).to_sqe()
             }
             Pending::CancelAll => AsyncCancelAll::any().to_sqe(),

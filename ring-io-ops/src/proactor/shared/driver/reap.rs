@@ -10,12 +10,14 @@ use super::{Driver, INTERNAL, Pending};
 use crate::proactor::engine::RUNG;
 use crate::proactor::owned::Completion;
 use crate::proactor::shared::flight::{Flight, NEW};
+use crate::proactor::trace::Event;
 
 impl Driver {
     pub(super) fn reap(&mut self) -> bool {
         let mut n = self.reap_once();
         while self.port.has_overflow() {
             self.statistics.counters.overflows += 1;
+            self.events.note(Event::Overflow);
             self.statistics.counters.enters += 1;
             if self.port.flush().is_err() {
                 break;
@@ -36,6 +38,7 @@ impl Driver {
             wakers,
             finished,
             statistics,
+            events,
             ..
         } = self;
         let n = port.reap(|cqe| {
@@ -64,7 +67,10 @@ impl Driver {
                         statistics.counters.cancels += 1;
                         pending.push_back(Pending::Cancel(user_data));
                     }
-                    statistics.counters.orphans += u64::from(next.clean_up && is_last);
+                    if next.clean_up && is_last {
+                        statistics.counters.orphans += 1;
+                        events.note(Event::Orphan { user_data });
+                    }
                     finished.push((flight, next.clean_up));
                 }
             }
