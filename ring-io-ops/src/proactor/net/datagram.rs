@@ -284,6 +284,16 @@ impl<H: Handle> DatagramSocket<H, Unix> {
         self.with_std(|socket| socket.connect(path))
     }
 
+    /// The same with any address, such as an abstract name.
+    ///
+    /// # Errors
+    ///
+    /// As [`StdUnixDatagram::connect_addr`].
+    pub fn connect_to(&self, address: &UnixAddress) -> io::Result<()> {
+        let address = address.try_into()?;
+        self.with_std(|socket| socket.connect_addr(&address))
+    }
+
     /// The address of this end.
     ///
     /// # Errors
