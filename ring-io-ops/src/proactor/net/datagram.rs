@@ -231,6 +231,27 @@ impl<H: Handle> DatagramSocket<H, Inet> {
 
     /// Connects it: what comes from others is not received, and [`send`](Self::send) sends there. Nothing is waited for.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = (proactor.udp_bind("127.0.0.1:0")?, proactor.udp_bind("127.0.0.1:0")?);
+    ///     one.connect(other.local_addr()?)?;
+    ///     one.send("ping").await?;
+    ///     let (_, buffer, from) = other.recv_from(vec![0; 9]).await?;
+    ///     other.send_vectored_to(vec![buffer, b"!".to_vec()], &from).await?;
+    ///     assert_eq!(one.recv(vec![0; 9]).await?.1, b"ping!");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`StdUdpSocket::connect`].

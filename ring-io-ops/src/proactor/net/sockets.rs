@@ -242,6 +242,26 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`unix::UnixDatagram::pair`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = proactor.unix_datagram_pair()?;
+    ///     one.send("one").await?;
+    ///     one.send("two").await?;
+    ///     assert_eq!(other.recv(vec![0; 9]).await?.1, b"one");
+    ///     assert_eq!(other.recv(vec![0; 9]).await?.1, b"two");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn unix_datagram_pair(&self) -> io::Result<(UnixDatagram<Self>, UnixDatagram<Self>)> {
         let (one, other) = unix::UnixDatagram::pair()?;
         Ok((
