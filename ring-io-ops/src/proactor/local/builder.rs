@@ -61,3 +61,9 @@ impl LocalBuilder {
         LocalProactor::from_engine(Engine::new(self.in_flight, self.batching)?)
     }
 }
+
+impl Default for LocalBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}

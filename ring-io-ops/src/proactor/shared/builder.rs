@@ -160,3 +160,9 @@ impl fmt::Debug for ProactorBuilder {
             .finish_non_exhaustive()
     }
 }
+
+impl Default for ProactorBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
