@@ -5,6 +5,8 @@ use std::io;
 
 use ring_io::{EnterError, Errno, RegisterError, SetupError};
 
+use super::executor::JoinError;
+
 /// Why an operation did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -188,6 +190,13 @@ impl Leftover {
 impl From<Leftover> for io::Error {
     fn from(leftover: Leftover) -> Self {
         Self::new(io::ErrorKind::TimedOut, leftover)
+    }
+}
+
+// A panic's payload need not be `Sync`, so its message is what remains.
+impl From<JoinError> for io::Error {
+    fn from(error: JoinError) -> Self {
+        Self::other(error.to_string())
     }
 }
 

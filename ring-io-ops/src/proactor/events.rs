@@ -54,6 +54,34 @@ pub trait Events: Handle {
     /// Each time that a file becomes ready for one of `events`, as a stream. Linux 5.13.
     ///
     /// The stream owns the file: hand it an `Rc` or an `Arc` to keep it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use std::sync::Arc;
+    ///
+    /// use ring_io_ops::PollEvents;
+    /// use ring_io_ops::proactor::{Events, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let (reader, mut writer) = std::io::pipe()?;
+    /// let reader = Arc::new(reader);
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let mut ready = proactor.ready_multi(Arc::clone(&reader), PollEvents::IN);
+    ///     for byte in 0..3 {
+    ///         writer.write_all(&[byte])?;
+    ///         let events = ready.next().await.expect("it goes on")?;
+    ///         assert!(events.contains(PollEvents::IN));
+    ///         (&*reader).read_exact(&mut [0])?;
+    ///     }
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn ready_multi<F>(
         &self,
         file: F,

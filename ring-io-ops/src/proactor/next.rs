@@ -141,3 +141,55 @@ impl<S: OpStream> fmt::Debug for NextTimeout<'_, S> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Ready, ready};
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Says at each poll what the script says; every deadline has passed.
+    struct Script(Vec<Poll<Option<u32>>>);
+
+    impl Stream for Script {
+        type Item = u32;
+
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<u32>> {
+            self.0.remove(0)
+        }
+    }
+
+    impl OpStream for Script {
+        type Sleep = Ready<()>;
+
+        fn cancel(&mut self) {}
+
+        fn sleep_until(&self, _: Instant) -> Ready<()> {
+            ready(())
+        }
+    }
+
+    fn poll<F: Future + Unpin>(mut future: F) -> Poll<F::Output> {
+        Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn an_item_that_comes_while_the_deadline_passes_is_the_next() {
+        let mut stream = Script(vec![Poll::Pending, Poll::Ready(Some(7)), Poll::Ready(None)]);
+        let now = Instant::now();
+        assert_eq!(
+            poll(stream.next().deadline(now)),
+            Poll::Ready(Err(Elapsed(())))
+        );
+        assert_eq!(poll(stream.next()), Poll::Ready(Some(7)));
+        assert_eq!(poll(stream.next().deadline(now)), Poll::Ready(Ok(None)));
+    }
+
+    #[test]
+    fn an_item_that_is_there_comes_before_the_deadline_is_looked_at() {
+        let mut stream = Script(vec![Poll::Ready(Some(7))]);
+        let late = stream.next().timeout(Duration::ZERO);
+        assert_eq!(poll(late), Poll::Ready(Ok(Some(7))));
+    }
+}

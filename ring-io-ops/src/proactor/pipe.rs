@@ -209,6 +209,27 @@ pub trait Pipes: Handle {
     /// Copies up to `len` bytes from one pipe to another, and leaves them in the first.
     ///
     /// Both are owned meanwhile and come back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Pipes};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let ((reader, writer), (copy, copier)) = (proactor.pipe()?, proactor.pipe()?);
+    /// proactor.block_on(async {
+    ///     writer.write("twice").await?;
+    ///     let (n, reader, _) = proactor.tee(reader, copier, 64).await?;
+    ///     assert_eq!(n, 5);
+    ///     assert_eq!(copy.read(vec![0; 8]).await?.1, b"twice");
+    ///     assert_eq!(reader.read(vec![0; 8]).await?.1, b"twice");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn tee<F, G>(&self, input: F, output: G, len: u32) -> <Self as Start<TeeFds<F, G>>>::Op<'_>
     where
         F: AsFd + 'static,

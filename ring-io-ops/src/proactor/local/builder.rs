@@ -77,3 +77,9 @@ impl LocalBuilder {
         LocalProactor::from_engine(engine)
     }
 }
+
+impl Default for LocalBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -36,7 +36,7 @@ pub trait Address: Clone + fmt::Debug + Unpin + sealed::Sealed + 'static {
 
 /// The address of a Unix socket.
 ///
-/// It turns into an address of the standard library, and back.
+/// An address of the standard library turns into one, and one into that.
 ///
 /// # Examples
 ///
@@ -47,6 +47,10 @@ pub trait Address: Clone + fmt::Debug + Unpin + sealed::Sealed + 'static {
 /// # fn main() -> std::io::Result<()> {
 /// let address = UnixAddress::of_path("/run/socket")?;
 /// assert_eq!(address, SocketAddr::from_pathname("/run/socket")?.into());
+///
+/// let hidden = UnixAddress::of_abstract_name("name")?;
+/// let listener = std::os::unix::net::UnixListener::bind_addr(&SocketAddr::try_from(&hidden)?)?;
+/// assert_eq!(hidden, listener.local_addr()?.into());
 /// # Ok(())
 /// # }
 /// ```
@@ -111,6 +115,19 @@ impl From<unix::SocketAddr> for UnixAddress {
             Self(Unix::Abstract(name.to_vec()))
         } else {
             Self::UNNAMED
+        }
+    }
+}
+
+/// Fails for what no socket can be bound to: a path of 108 bytes, which a peer may have.
+impl TryFrom<&UnixAddress> for unix::SocketAddr {
+    type Error = std::io::Error;
+
+    fn try_from(address: &UnixAddress) -> std::io::Result<Self> {
+        match &address.0 {
+            Unix::Unnamed => Self::from_pathname(""),
+            Unix::Path(path) => Self::from_pathname(path),
+            Unix::Abstract(name) => Self::from_abstract_name(name),
         }
     }
 }
@@ -318,6 +335,7 @@ impl Address for UnixAddress {
 mod tests {
     use super::{Address, UnixAddress};
     use std::net::SocketAddr;
+    use std::os::unix::net::SocketAddr as SocketAddrUnix;
 
     fn there_and_back<A: Address + PartialEq>(address: &A) {
         assert_eq!(A::from_name(&address.to_name()).as_ref(), Some(address));
@@ -335,6 +353,18 @@ mod tests {
             there_and_back(&UnixAddress::of_abstract_name(name).expect("a name"));
         }
         there_and_back(&UnixAddress::UNNAMED);
+    }
+
+    #[test]
+    fn the_standard_library_has_the_same_addresses() {
+        for address in [
+            UnixAddress::UNNAMED,
+            UnixAddress::of_path("a").expect("a path"),
+            UnixAddress::of_abstract_name(b"with\0zero").expect("a name"),
+        ] {
+            let std = SocketAddrUnix::try_from(&address).expect("it can be bound");
+            assert_eq!(UnixAddress::from(std), address);
+        }
     }
 
     #[test]

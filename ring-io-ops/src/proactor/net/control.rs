@@ -35,6 +35,39 @@ use std::time::Duration;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A server that has many addresses answers from the one that it was asked at:
+///
+/// ```
+/// use ring_io_ops::proactor::net::{Control, ControlMessage, Message};
+/// use ring_io_ops::proactor::{LocalProactor, SocketOption, Sockets};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+/// # let kernel = ring_io_ops::ring::capabilities()?;
+/// # if !kernel.supports(ring_io_ops::ring::sys::IORING_OP_LISTEN as u8) { return Ok(()) }
+/// let proactor = LocalProactor::new()?;
+/// proactor.block_on(async {
+///     let (client, server) = (proactor.udp_bind("127.0.0.1:0")?, proactor.udp_bind("0.0.0.0:0")?);
+///     server.set_option(SocketOption::PACKET_INFO_V4, true).await?;
+///     let asked = (std::net::Ipv4Addr::new(127, 0, 0, 7), server.local_addr()?.port()).into();
+///     client.send_to("who?", &asked).await?;
+///
+///     let (_, _, arrived) = server.recv_message(vec![0; 64], 256).await?;
+///     let mut answer = Message::new("me").to(arrived.from.expect("datagrams have senders"));
+///     for message in arrived.control {
+///         if let ControlMessage::PacketInfoV4 { local, .. } = message {
+///             answer = answer.control(Control::new().source_v4(local, 0));
+///         }
+///     }
+///     server.send_message(answer).await?;
+///     let (_, _, from) = client.recv_from(vec![0; 64]).await?;
+///     assert_eq!(from, asked);
+///     std::io::Result::Ok(())
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Default)]
 #[must_use = "it does nothing until it is sent with a message"]
 pub struct Control {

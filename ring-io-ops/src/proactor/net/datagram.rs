@@ -244,6 +244,27 @@ impl<H: Handle<Fd = OwnedFd>> DatagramSocket<H, Inet> {
 
     /// Connects it: what comes from others is not received, and [`send`](Self::send) sends there. Nothing is waited for.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = (proactor.udp_bind("127.0.0.1:0")?, proactor.udp_bind("127.0.0.1:0")?);
+    ///     one.connect(other.local_addr()?)?;
+    ///     one.send("ping").await?;
+    ///     let (_, buffer, from) = other.recv_from(vec![0; 9]).await?;
+    ///     other.send_vectored_to(vec![buffer, b"!".to_vec()], &from).await?;
+    ///     assert_eq!(one.recv(vec![0; 9]).await?.1, b"ping!");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`StdUdpSocket::connect`].
@@ -295,6 +316,16 @@ impl<H: Handle<Fd = OwnedFd>> DatagramSocket<H, Unix> {
     /// As [`StdUnixDatagram::connect`].
     pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
         self.with_std(|socket| socket.connect(path))
+    }
+
+    /// The same with any address, such as an abstract name.
+    ///
+    /// # Errors
+    ///
+    /// As [`StdUnixDatagram::connect_addr`].
+    pub fn connect_to(&self, address: &UnixAddress) -> io::Result<()> {
+        let address = address.try_into()?;
+        self.with_std(|socket| socket.connect_addr(&address))
     }
 
     /// The address of this end.

@@ -11,6 +11,33 @@ use crate::proactor::owned::{Completion, OwnedOperation};
 use crate::{GetSockOpt, Operation, SetSockOpt, Target};
 
 /// An option of a socket, with the type of its value. See `socket(7)`, `tcp(7)`, `ip(7)`, `ipv6(7)`.
+///
+/// Sockets set it with [`set_option`](super::StreamSocket::set_option), and tell it with
+/// [`option`](super::StreamSocket::option). What is not here is set by a system call: sockets give their descriptor by
+/// [`AsFd`](std::os::fd::AsFd).
+///
+/// # Examples
+///
+/// ```
+/// use ring_io_ops::proactor::{LocalProactor, SocketOption, Sockets};
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+/// # let kernel = ring_io_ops::ring::capabilities()?;
+/// # if !kernel.supports(ring_io_ops::ring::sys::IORING_OP_LISTEN as u8) { return Ok(()) }
+/// let proactor = LocalProactor::new()?;
+/// proactor.block_on(async {
+///     let listener = proactor.tcp_listen("127.0.0.1:0")?;
+///     let stream = proactor.tcp_connect(listener.local_addr()?).await?;
+///     stream.set_option(SocketOption::KEEP_ALIVE, true).await?;
+///     stream.set_option(SocketOption::KEEP_ALIVE_IDLE, Duration::from_secs(60)).await?;
+///     assert!(stream.option(SocketOption::KEEP_ALIVE).await?);
+///     std::io::Result::Ok(())
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct SocketOption<T> {
     level: i32,
     name: i32,

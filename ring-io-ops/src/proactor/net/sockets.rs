@@ -16,6 +16,7 @@ use super::open::{BindSocket, ConnectSocket, Connecting, ListenOn, OpenSocket};
 use super::option::{SetOption, SocketOption};
 use super::pool::Provide;
 use super::stream::UnixStream;
+use crate::Target;
 use crate::proactor::descriptor::Descriptor;
 use crate::proactor::error::OpError;
 use crate::proactor::handle::{Handle, Start};
@@ -105,6 +106,54 @@ pub trait Sockets: Handle {
         UdpSocket::from_std(self, std::net::UdpSocket::bind(address)?)
     }
 
+    /// The same through the ring, with options that have to be set before. Linux 6.11.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel refuses; `EINVAL` from one that cannot.
+    ///
+    /// # Examples
+    ///
+    /// Two sockets share a port, and the kernel spreads what comes:
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, SocketOption, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let kernel = ring_io_ops::ring::capabilities()?;
+    /// # if !kernel.supports(ring_io_ops::ring::sys::IORING_OP_LISTEN as u8) { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let options = [SocketOption::REUSE_PORT];
+    ///     let one = proactor.udp_bind_with("127.0.0.1:0".parse().unwrap(), &options).await?;
+    ///     let other = proactor.udp_bind_with(one.local_addr()?, &options).await?;
+    ///     assert_eq!(one.local_addr()?, other.local_addr()?);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn udp_bind_with(
+        &self,
+        address: SocketAddr,
+        options: &[SocketOption<bool>],
+    ) -> impl Future<Output = Result<UdpSocket<Self>, OpError>>
+    where
+        Self: Start<OpenSocket> + Start<SetOption> + Start<BindSocket>,
+    {
+        async move {
+            let open = OpenSocket::new(address.domain(), libc::SOCK_DGRAM);
+            let socket = UdpSocket::from_fd(self, self.start(open).await?);
+            let target = Target::of(&socket);
+            for option in options {
+                self.start(SetOption::new(target, *option, true)).await?;
+            }
+            self.start(BindSocket::new(target, &address)).await?;
+            Ok(socket)
+        }
+    }
+
     /// A socket that takes Unix connections on a path, which it makes.
     ///
     /// # Errors
@@ -117,7 +166,39 @@ pub trait Sockets: Handle {
         UnixListener::from_std(self, unix::UnixListener::bind(path)?)
     }
 
+    /// A socket that takes Unix connections on any address, such as an abstract name.
+    ///
+    /// # Errors
+    ///
+    /// As [`unix::UnixListener::bind_addr`].
+    fn unix_listen_at(&self, address: &UnixAddress) -> io::Result<UnixListener<Self>> {
+        let address = address.try_into()?;
+        UnixListener::from_std(self, unix::UnixListener::bind_addr(&address)?)
+    }
+
     /// Connects with a Unix address. Linux 5.19.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets, UnixAddress};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let name = format!("ring-io-{}", std::process::id());
+    /// let proactor = LocalProactor::new()?;
+    /// let address = UnixAddress::of_abstract_name(name)?;
+    /// proactor.block_on(async {
+    ///     let listener = proactor.unix_listen_at(&address)?;
+    ///     let here = proactor.unix_connect(address).await?;
+    ///     let (there, _) = listener.accept().await?;
+    ///     here.send_all("hello").await?;
+    ///     assert_eq!(there.recv(vec![0; 5]).await?.1, b"hello");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn unix_connect(&self, address: UnixAddress) -> Connecting<'_, Self, Unix>
     where
         Self: Start<OpenSocket<Self>> + Start<ConnectSocket<Self>>,
@@ -151,6 +232,58 @@ pub trait Sockets: Handle {
         Self: Handle<Fd = OwnedFd>,
     {
         UnixDatagram::from_std(self, unix::UnixDatagram::bind(path)?)
+    }
+
+    /// A Unix socket of datagrams on any address, such as an abstract name.
+    ///
+    /// # Errors
+    ///
+    /// As [`unix::UnixDatagram::bind_addr`].
+    fn unix_datagram_bind_at(&self, address: &UnixAddress) -> io::Result<UnixDatagram<Self>> {
+        let address = address.try_into()?;
+        UnixDatagram::from_std(self, unix::UnixDatagram::bind_addr(&address)?)
+    }
+
+    /// A Unix socket of datagrams without an address: it sends, and nobody can answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`unix::UnixDatagram::unbound`].
+    fn unix_datagram_unbound(&self) -> io::Result<UnixDatagram<Self>> {
+        UnixDatagram::from_std(self, unix::UnixDatagram::unbound()?)
+    }
+
+    /// Two Unix sockets of datagrams that are connected with each other.
+    ///
+    /// # Errors
+    ///
+    /// As [`unix::UnixDatagram::pair`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = proactor.unix_datagram_pair()?;
+    ///     one.send("one").await?;
+    ///     one.send("two").await?;
+    ///     assert_eq!(other.recv(vec![0; 9]).await?.1, b"one");
+    ///     assert_eq!(other.recv(vec![0; 9]).await?.1, b"two");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn unix_datagram_pair(&self) -> io::Result<(UnixDatagram<Self>, UnixDatagram<Self>)> {
+        let (one, other) = unix::UnixDatagram::pair()?;
+        Ok((
+            UnixDatagram::from_std(self, one)?,
+            UnixDatagram::from_std(self, other)?,
+        ))
     }
 
     /// A pool of `entries` buffers of `size` bytes each, out of which the kernel chooses when something comes. The entries

@@ -111,6 +111,27 @@ impl<H: Handle, F: Family> StreamSocket<H, F> {
     }
 
     /// The same, and what was received can be received again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = proactor.unix_pair()?;
+    ///     one.send_all("hello").await?;
+    ///     let (_, buffer) = other.peek(vec![0; 1]).await?;
+    ///     assert_eq!(buffer, b"h");
+    ///     let (_, buffer) = other.recv(vec![0; 5]).await?;
+    ///     assert_eq!(buffer, b"hello");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn peek<B>(&self, buffer: B) -> H::Op<'_>
     where
         B: IoBufMut,
@@ -196,6 +217,35 @@ impl<H: Handle, F: Family> StreamSocket<H, F> {
 
     /// The same, and one completion brings what fills several buffers. Linux 6.10.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Received, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let kernel = ring_io_ops::ring::capabilities()?;
+    /// # if !kernel.supports(ring_io_ops::ring::sys::IORING_OP_LISTEN as u8) { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let pool = proactor.provided_buffers(16, 4)?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = proactor.unix_pair()?;
+    ///     one.send_all("more than a buffer").await?;
+    ///     drop(one);
+    ///     let mut incoming = other.recv_bundle_multi(&pool);
+    ///     let mut text = Vec::new();
+    ///     while let Some(received) = incoming.next().await {
+    ///         for buffer in received?.data().into_iter().flatten() {
+    ///             text.extend_from_slice(&buffer);
+    ///         }
+    ///     }
+    ///     assert_eq!(text, b"more than a buffer");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Panics
     ///
     /// When the pool is another proactor's.
@@ -234,6 +284,28 @@ impl<H: Handle, F: Family> StreamSocket<H, F> {
     }
 
     /// Sends out of several buffers, one after the other.
+    ///
+    /// The output is how many bytes were sent, which may be fewer than there are, and the buffers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = proactor.unix_pair()?;
+    ///     let (n, _) = one.send_vectored(vec!["head", "body"]).await?;
+    ///     let (m, parts) = other.recv_vectored(vec![Box::new([0; 4]), Box::new([0; 4])]).await?;
+    ///     assert_eq!((n, m), (8, 8));
+    ///     assert_eq!((*parts[0], *parts[1]), (*b"head", *b"body"));
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send_vectored<B>(&self, buffers: Vec<B>) -> H::Op<'_>
     where
         B: IoBuf,
@@ -469,7 +541,27 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Unix> {
 impl<H: Handle> StreamSocket<H, Unix> {
     /// Sends descriptors with some bytes, at least one. The kernel sends duplicates; these are closed when it has.
     ///
-    /// At most 253 at once: `EINVAL` otherwise.
+    /// At most 253 at once: `EINVAL` otherwise. What else goes with a message is sent with
+    /// [`send_message`](Self::send_message).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = proactor.unix_pair()?;
+    ///     one.send_fds("a file", vec![tempfile::tempfile()?.into()]).await?;
+    ///     let (_, text, fds) = other.recv_fds(Vec::with_capacity(64)).await?;
+    ///     assert_eq!((text.as_slice(), fds.len()), (b"a file".as_slice(), 1));
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send_fds<B>(&self, buffer: B, fds: Vec<OwnedFd>) -> H::Op<'_>
     where
         B: IoBuf,

@@ -249,6 +249,35 @@ macro_rules! messages {
         impl<H: Handle> $socket<H, Inet> {
             /// Sends a message with what goes with it, without copying its bytes: the count comes at once, and the buffer,
             /// or the buffers, when the network is done with them. Linux 6.1.
+            ///
+            /// # Examples
+            ///
+            /// Many datagrams with one request, which the network card cuts, where it can:
+            ///
+            /// ```
+            /// use ring_io_ops::proactor::net::{Control, Message};
+            /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+            ///
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+            /// # let kernel = ring_io_ops::ring::capabilities()?;
+            /// # if !kernel.supports(ring_io_ops::ring::sys::IORING_OP_SENDMSG_ZC as u8) { return Ok(()) }
+            /// let proactor = LocalProactor::new()?;
+            /// proactor.block_on(async {
+            ///     let (one, other) = (proactor.udp_bind("127.0.0.1:0")?, proactor.udp_bind("127.0.0.1:0")?);
+            ///     let message = Message::new(vec![7; 12_000])
+            ///         .to(other.local_addr()?)
+            ///         .control(Control::new().segment_size(1200));
+            ///     let (n, released) = one.send_message_zc(message).await?;
+            ///     for _ in 0..10 {
+            ///         assert_eq!(other.recv(vec![0; 2000]).await?.0, 1200);
+            ///     }
+            ///     assert_eq!((n, released.await.len()), (12_000, 12_000));
+            ///     std::io::Result::Ok(())
+            /// })?;
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn send_message_zc<P>(
                 &self,
                 message: Message<P, Inet>,
@@ -362,7 +391,7 @@ where
     }
 }
 
-impl<'h, H, O> OpFuture for SendingNoCopy<'h, H, O>
+impl<H, O> OpFuture for SendingNoCopy<'_, H, O>
 where
     O: NoCopy,
     H: StartMultishot<O>,

@@ -182,3 +182,9 @@ impl fmt::Debug for ProactorBuilder {
             .finish_non_exhaustive()
     }
 }
+
+impl Default for ProactorBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ring_io_ops::proactor::{OpError, Received, Sockets as _, UnixAddress};
+use ring_io_ops::proactor::{OpError, Received, SocketOption, Sockets as _, UnixAddress};
 use ring_io_ops::ring::sys;
 
 use super::{proactor_for, run, with_sockets};
@@ -128,6 +128,54 @@ fn unix_datagrams_say_who_sent_them_if_that_has_an_address() {
         assert_eq!(
             (buffer.as_slice(), from),
             (b"unnamed".as_slice(), UnixAddress::UNNAMED)
+        );
+    });
+}
+
+#[test]
+fn unix_datagrams_need_no_path() {
+    with_sockets(async |proactor| {
+        let (one, other) = proactor.unix_datagram_pair().expect("a pair");
+        one.send(b"pair".to_vec()).await.expect("a send");
+        let (_, buffer) = other.recv(vec![0; 9]).await.expect("a receive");
+        assert_eq!(buffer, b"pair");
+
+        let name = format!(
+            "ring-io-datagram-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        );
+        let address = UnixAddress::of_abstract_name(name).expect("a name");
+        let named = proactor.unix_datagram_bind_at(&address).expect("a socket");
+        assert_eq!(named.local_addr().expect("an address"), address);
+        let unbound = proactor.unix_datagram_unbound().expect("a socket");
+        unbound.connect_to(&address).expect("connected");
+        unbound.send(b"named".to_vec()).await.expect("a send");
+        let (_, buffer, from) = named.recv_from(vec![0; 9]).await.expect("a receive");
+        assert_eq!((buffer, from), (b"named".to_vec(), UnixAddress::UNNAMED));
+    });
+}
+
+#[test]
+fn a_socket_that_is_made_by_the_ring_has_its_options_before_its_address() {
+    // As old as binding.
+    let Some(proactor) = proactor_for(sys::IORING_OP_LISTEN) else {
+        return;
+    };
+    run(&proactor, async |proactor| {
+        let any = "127.0.0.1:0".parse().expect("an address");
+        let share = [SocketOption::REUSE_PORT];
+        let one = proactor.udp_bind_with(any, &share).await.expect("a socket");
+        let here = one.local_addr().expect("an address");
+        let other = proactor
+            .udp_bind_with(here, &share)
+            .await
+            .expect("the same");
+        assert_eq!(other.local_addr().expect("an address"), here);
+        let refused = proactor.udp_bind_with(here, &[]).await;
+        assert_eq!(
+            refused.expect_err("it is taken").errno().raw(),
+            libc::EADDRINUSE
         );
     });
 }
