@@ -204,7 +204,7 @@ impl Proactor {
     /// Starts nothing any more, cancels what is in flight, and waits until the kernel has let go of everything, for
     /// `grace` at most. Blocks the thread meanwhile.
     ///
-    /// What has not started ends with [`OpError::Closed`](super::OpError::Closed), here and by other handles. Called again,
+    /// What has not started ends with [`OpError::Closed`], here and by other handles. Called again,
     /// it answers the same at once. On the driver's own thread, in a waker or a drop, it waits for nothing and knows of
     /// nothing that is left.
     ///
