@@ -140,17 +140,17 @@ pub trait Sockets: Handle {
         options: &[SocketOption<bool>],
     ) -> impl Future<Output = Result<UdpSocket<Self>, OpError>>
     where
-        Self: Start<OpenSocket> + Start<SetOption> + Start<BindSocket>,
+        Self: Start<OpenSocket<Self>> + Start<SetOption> + Start<BindSocket>,
     {
         async move {
-            let open = OpenSocket::new(address.domain(), libc::SOCK_DGRAM);
-            let socket = UdpSocket::from_fd(self, self.start(open).await?);
-            let target = Target::of(&socket);
+            let open = OpenSocket::new(address.domain(), libc::SOCK_DGRAM, self.clone());
+            let socket = Descriptor::new(self.clone(), self.start(open).await?);
+            let target = socket.target();
             for option in options {
                 self.start(SetOption::new(target, *option, true)).await?;
             }
             self.start(BindSocket::new(target, &address)).await?;
-            Ok(socket)
+            Ok(UdpSocket::from_descriptor(socket))
         }
     }
 
@@ -171,7 +171,10 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`unix::UnixListener::bind_addr`].
-    fn unix_listen_at(&self, address: &UnixAddress) -> io::Result<UnixListener<Self>> {
+    fn unix_listen_at(&self, address: &UnixAddress) -> io::Result<UnixListener<Self>>
+    where
+        Self: Handle<Fd = OwnedFd>,
+    {
         let address = address.try_into()?;
         UnixListener::from_std(self, unix::UnixListener::bind_addr(&address)?)
     }
@@ -239,7 +242,10 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`unix::UnixDatagram::bind_addr`].
-    fn unix_datagram_bind_at(&self, address: &UnixAddress) -> io::Result<UnixDatagram<Self>> {
+    fn unix_datagram_bind_at(&self, address: &UnixAddress) -> io::Result<UnixDatagram<Self>>
+    where
+        Self: Handle<Fd = OwnedFd>,
+    {
         let address = address.try_into()?;
         UnixDatagram::from_std(self, unix::UnixDatagram::bind_addr(&address)?)
     }
@@ -249,7 +255,10 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`unix::UnixDatagram::unbound`].
-    fn unix_datagram_unbound(&self) -> io::Result<UnixDatagram<Self>> {
+    fn unix_datagram_unbound(&self) -> io::Result<UnixDatagram<Self>>
+    where
+        Self: Handle<Fd = OwnedFd>,
+    {
         UnixDatagram::from_std(self, unix::UnixDatagram::unbound()?)
     }
 
@@ -278,7 +287,10 @@ pub trait Sockets: Handle {
     /// # Ok(())
     /// # }
     /// ```
-    fn unix_datagram_pair(&self) -> io::Result<(UnixDatagram<Self>, UnixDatagram<Self>)> {
+    fn unix_datagram_pair(&self) -> io::Result<(UnixDatagram<Self>, UnixDatagram<Self>)>
+    where
+        Self: Handle<Fd = OwnedFd>,
+    {
         let (one, other) = unix::UnixDatagram::pair()?;
         Ok((
             UnixDatagram::from_std(self, one)?,
