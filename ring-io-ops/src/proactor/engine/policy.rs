@@ -13,7 +13,7 @@ const MANY: u32 = 4;
 /// | [`gather`](Self::gather) | as many arrivals as last time, as long as many arrive | a server with many connections, and quiet times |
 /// | [`wait_for`](Self::wait_for) | a number of completions | those who know their load |
 ///
-/// A wait always ends with the first deadline: of an operation, of a timer, and of [`park`](super::LocalProactor::park).
+/// A wait always ends with the first deadline: of an operation, of a timer, and of [`park`](crate::proactor::LocalProactor::park).
 /// The times are those of the kernel's minimum wait (`IORING_FEAT_MIN_TIMEOUT`, Linux 6.12); on an older kernel a wait
 /// that is held costs a second system call.
 ///
