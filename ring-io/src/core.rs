@@ -60,7 +60,8 @@ enum Tenure {
 /// The flags that every enter call of a ring carries, and in the top bit
 /// whether the ring is of a kind that needs more than the common path.
 ///
-/// One word, so that the common path tests one thing.
+/// One word, so that the common path tests one thing: also with the number of completions that it waits for, where
+/// the top bit is too many.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EnterWord(u32);
 
@@ -83,6 +84,17 @@ impl EnterWord {
     #[inline(always)]
     pub(crate) const fn is_rare(self) -> bool {
         self.0 & Self::RARE != 0
+    }
+
+    /// The flags for a wait for `count` completions; none where the common path will not do.
+    ///
+    /// The kernel takes the count for a signed number: measured, 2^31 waits for ever and 2^32 - 1 not at all.
+    #[inline(always)]
+    pub(crate) const fn waiting_for(self, count: u32) -> Option<u32> {
+        if (self.0 | count) & Self::RARE != 0 {
+            return None;
+        }
+        Some(self.0 | sys::IORING_ENTER_GETEVENTS)
     }
 }
 
@@ -223,6 +235,7 @@ impl Core {
         unsafe { (*self.as_ptr()).features }
     }
 
+    #[inline(always)]
     pub(crate) fn sq_entries(&self) -> u32 {
         // SAFETY: as above.
         unsafe { (*self.as_ptr()).sq.ring_entries }

@@ -21,6 +21,7 @@ use crate::enter::{self, EnterError, Target};
 use crate::mode::{AnyThread, ThreadMode};
 use crate::register::RegisteredWait;
 use crate::wait::{Wait, Waited};
+use crate::walk::{Walk, keep_rolled};
 
 /// Consumer side of one ring's completion queue.
 ///
@@ -41,11 +42,11 @@ use crate::wait::{Wait, Waited};
 /// 1. `core` is the live ring that all pointers here point into; `'r` or `owner` keeps it alive.
 /// 2. The kernel alone stores to `tail` and to slots outside `head..tail`; this value alone stores to
 ///    `kernel_head`, and `head` is what it stored last.
-/// 3. `slots` points at `mask + 1` slots of type `C::Slot`, a power of two.
-/// 4. `tail - head <= mask + 1`, counted modulo 2^32.
+/// 3. `slots` points at `capacity` slots of type `C::Slot`, a power of two; `mask` is the offset in bytes of the last.
+/// 4. `tail - head <= capacity`, counted modulo 2^32.
 pub struct CompletionQueue<'r, C: CompletionEntry = Cqe, M: ThreadMode = AnyThread> {
     head: u32,
-    mask: u32,
+    mask: usize,
     slots: NonNull<C::Slot>,
     kernel_head: NonNull<AtomicU32>,
     tail: NonNull<AtomicU32>,
@@ -78,7 +79,7 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
             Self {
                 // Relaxed: only this side stores it.
                 head: core.cq_head().load(Relaxed),
-                mask: (*cq).ring_mask,
+                mask: (*cq).ring_mask as usize * size_of::<C::Slot>(),
                 slots: NonNull::new_unchecked((*cq).cqes.cast()),
                 kernel_head: NonNull::new_unchecked((*cq).khead.cast()),
                 tail: NonNull::new_unchecked((*cq).ktail.cast()),
@@ -120,12 +121,20 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
         unsafe { self.kernel_head.as_ref() }.store(head, Release);
     }
 
+    /// The slots from the head up to `tail`.
+    #[inline(always)]
+    fn walk(&self, tail: u32) -> Walk<C::Slot> {
+        // SAFETY: the kernel wrote the slots before the tail (3) and leaves them alone until `head` is stored (2);
+        // whoever calls stores it when the walk is done.
+        unsafe { Walk::new(self.slots, self.mask, self.head, tail) }
+    }
+
     /// How many slots the queue has: a power of two. An entry takes one, but for the larger ones of a
     /// [`MixedCqe`](crate::MixedCqe) queue.
     ///
     /// Completions beyond that wait in the kernel, see [`has_overflow`](Self::has_overflow).
     pub const fn capacity(&self) -> u32 {
-        self.mask + 1
+        (self.mask / size_of::<C::Slot>()) as u32 + 1
     }
 
     /// How many completions can be reaped now; on a [`MixedCqe`](crate::MixedCqe) queue, how many slots they take.
@@ -144,9 +153,7 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
     /// A copy of the oldest completion.
     #[inline(always)]
     pub(crate) fn first(&self) -> Option<C> {
-        let tail = self.load_tail();
-        // SAFETY: the kernel wrote the slots before the tail and leaves them alone until `head` is stored (2, 3).
-        unsafe { C::take(self.slots.as_ptr(), self.mask, &mut { self.head }, tail) }
+        C::take(&mut self.walk(self.load_tail()))
     }
 
     /// Takes the oldest completion.
@@ -154,11 +161,11 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
     #[inline(always)]
     pub fn pop(&mut self) -> Option<C> {
         let tail = self.load_tail();
-        let mut head = self.head;
-        // SAFETY: the kernel wrote the slots before the tail and leaves them alone until `head` is stored (2, 3).
-        let cqe = unsafe { C::take(self.slots.as_ptr(), self.mask, &mut head, tail) };
-        if head != self.head {
-            self.store_head(head);
+        let mut walk = self.walk(tail);
+        let ready = walk.left();
+        let cqe = C::take(&mut walk);
+        if walk.left() != ready {
+            self.store_head(tail.wrapping_sub(walk.left()));
         }
         cqe
     }
@@ -170,9 +177,10 @@ impl<'r, C: CompletionEntry, M: ThreadMode> CompletionQueue<'r, C, M> {
     #[doc(alias("io_uring_for_each_cqe", "io_uring_cqe_iter_init"))]
     #[inline(always)]
     pub fn drain(&mut self) -> Drain<'_, 'r, C, M> {
+        let tail = self.load_tail();
         Drain {
-            head: self.head,
-            tail: self.load_tail(),
+            walk: self.walk(tail),
+            tail,
             queue: self,
         }
     }
@@ -327,8 +335,9 @@ impl<C: FixedCompletionEntry, M: ThreadMode> CompletionQueue<'_, C, M> {
         if self.load_tail() == self.head {
             return None;
         }
-        // SAFETY: the index is at most `mask` (3); the kernel wrote the entry and leaves it alone (2) while `self` is borrowed.
-        Some(unsafe { &*self.slots.as_ptr().add((self.head & self.mask) as usize) })
+        let offset = (self.head as usize).wrapping_mul(size_of::<C>()) & self.mask;
+        // SAFETY: the offset is that of a slot (3); the kernel wrote the entry and leaves it alone (2) while `self` is borrowed.
+        Some(unsafe { self.slots.byte_add(offset).as_ref() })
     }
 
     /// All completions that can be reaped now, left in their slots: two runs, the second one behind the
@@ -344,9 +353,9 @@ impl<C: FixedCompletionEntry, M: ThreadMode> CompletionQueue<'_, C, M> {
     #[inline(always)]
     fn slices_to(&self, tail: u32) -> (&[C], &[C]) {
         let n = tail.wrapping_sub(self.head);
-        let index = self.head & self.mask;
-        let first = n.min(self.mask + 1 - index);
-        // SAFETY: `n <= mask + 1` (4), so both runs lie within the entries (3); the kernel wrote them and
+        let index = self.head & (self.capacity() - 1);
+        let first = n.min(self.capacity() - index);
+        // SAFETY: `n <= capacity` (4), so both runs lie within the entries (3); the kernel wrote them and
         // leaves them alone (2) while `self` is borrowed.
         unsafe {
             (
@@ -433,9 +442,9 @@ impl<C: CompletionEntry, M: ThreadMode> fmt::Debug for CompletionQueue<'_, C, M>
 ///
 /// # Invariants
 ///
-/// 1. The slots from `head` up to `tail` were written by the kernel and not given back to it.
+/// 1. `walk` goes over the queue's slots up to `tail`, of which none was given back to the kernel.
 pub struct Drain<'q, 'r, C: CompletionEntry, M: ThreadMode> {
-    head: u32,
+    walk: Walk<C::Slot>,
     tail: u32,
     queue: &'q mut CompletionQueue<'r, C, M>,
 }
@@ -445,14 +454,13 @@ impl<C: CompletionEntry, M: ThreadMode> Iterator for Drain<'_, '_, C, M> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<C> {
-        let queue = &self.queue;
-        // SAFETY: the slots were written (1), and the queue's are as many as its mask says.
-        unsafe { C::take(queue.slots.as_ptr(), queue.mask, &mut self.head, self.tail) }
+        keep_rolled();
+        C::take(&mut self.walk)
     }
 
     #[inline(always)]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        C::entries_in(self.tail.wrapping_sub(self.head) as usize)
+        C::entries_in(self.walk.left() as usize)
     }
 }
 
@@ -462,14 +470,15 @@ impl<C: CompletionEntry, M: ThreadMode> FusedIterator for Drain<'_, '_, C, M> {}
 impl<C: CompletionEntry, M: ThreadMode> Drop for Drain<'_, '_, C, M> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.queue.store_head(self.head);
+        self.queue
+            .store_head(self.tail.wrapping_sub(self.walk.left()));
     }
 }
 
 impl<C: CompletionEntry, M: ThreadMode> fmt::Debug for Drain<'_, '_, C, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Drain")
-            .field("slots_left", &self.tail.wrapping_sub(self.head))
+            .field("slots_left", &self.walk.left())
             .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@ use bitflags::{bitflags, parser};
 use ring_io_sys as sys;
 
 use crate::errno::Errno;
+use crate::walk::Walk;
 
 bitflags! {
     /// `IORING_CQE_F_*`: what a completion says besides its result.
@@ -229,14 +230,9 @@ pub trait CompletionEntry: Copy + Send + Sync + sealed::Sealed + 'static {
     /// The part that all sizes have.
     fn cqe(&self) -> &Cqe;
 
-    /// Copies the entry at `head` and steps behind it; none, when no entry is left before `tail`.
-    ///
-    /// # Safety
-    ///
-    /// `slots` points at `mask + 1` slots, of which those from `head` up to `tail` were written by the kernel, or
-    /// as the kernel does, and are not written to during the call.
+    /// The next entry of a walk over slots; none, when none is left.
     #[doc(hidden)]
-    unsafe fn take(slots: *const Self::Slot, mask: u32, head: &mut u32, tail: u32) -> Option<Self>;
+    fn take(slots: &mut Walk<Self::Slot>) -> Option<Self>;
 
     /// How many entries `slots` slots hold: at least, and at most.
     #[doc(hidden)]
@@ -260,14 +256,8 @@ macro_rules! fixed {
             }
 
             #[inline(always)]
-            unsafe fn take(slots: *const Self, mask: u32, head: &mut u32, tail: u32) -> Option<Self> {
-                if *head == tail {
-                    return None;
-                }
-                // SAFETY: the entry was written, and the index is at most `mask`, as the caller promises.
-                let entry = unsafe { *slots.add((*head & mask) as usize) };
-                *head = head.wrapping_add(1);
-                Some(entry)
+            fn take(slots: &mut Walk<Self>) -> Option<Self> {
+                slots.next()
             }
 
             #[inline(always)]

@@ -132,6 +132,7 @@ mod signals;
 mod sq;
 mod sqe;
 mod wait;
+mod walk;
 
 pub use ring_io_sys as sys;
 

@@ -11,6 +11,7 @@ use ring_io_sys as sys;
 use crate::cq::CompletionQueue;
 use crate::cqe::{CompletionEntry, Cqe, CqeFlags, sealed};
 use crate::mode::ThreadMode;
+use crate::walk::Walk;
 
 /// A completion of 16 or of 32 bytes, on rings made with [`cqe_mixed`](crate::RingBuilder::cqe_mixed). Linux 6.18.
 ///
@@ -108,6 +109,13 @@ impl Deref for MixedCqe {
     }
 }
 
+/// What a slot holds that is the second half of a large entry.
+#[inline(always)]
+const fn halves(slot: Cqe) -> [u64; 2] {
+    // SAFETY: both are 16 bytes of integers without padding.
+    unsafe { std::mem::transmute(slot) }
+}
+
 #[inline(always)]
 const fn is(cqe: &Cqe, flag: CqeFlags) -> bool {
     cqe.raw_flags() & flag.bits() != 0
@@ -127,11 +135,8 @@ impl CompletionEntry for MixedCqe {
 
     #[doc(alias("io_uring_cqe_nr", "io_uring_cqe_iter_next"))]
     #[inline(always)]
-    unsafe fn take(slots: *const Cqe, mask: u32, head: &mut u32, tail: u32) -> Option<Self> {
-        while *head != tail {
-            // SAFETY: the slot was written, and the index is at most `mask`, as the caller promises.
-            let cqe = unsafe { *slots.add((*head & mask) as usize) };
-            *head = head.wrapping_add(1);
+    fn take(slots: &mut Walk<Cqe>) -> Option<Self> {
+        while let Some(cqe) = slots.next() {
             if is(&cqe, CqeFlags::SKIP) {
                 continue;
             }
@@ -139,16 +144,11 @@ impl CompletionEntry for MixedCqe {
                 return Some(Self { cqe, extra: [0; 2] });
             }
             debug_assert!(
-                *head != tail && *head & mask != 0,
+                slots.left() > 0 && !slots.is_at_start(),
                 "the kernel wrote a large entry into one slot"
             );
-            if *head == tail {
-                // Never stepped over the tail, whatever stands in the memory.
-                return Some(Self { cqe, extra: [0; 2] });
-            }
-            // SAFETY: as above; a slot is as large as what a large entry has more, and as aligned.
-            let extra = unsafe { *slots.add((*head & mask) as usize).cast::<[u64; 2]>() };
-            *head = head.wrapping_add(1);
+            // Never stepped over the tail, whatever stands in the memory.
+            let extra = slots.next().map_or([0; 2], halves);
             return Some(Self { cqe, extra });
         }
         None
@@ -183,6 +183,7 @@ const _: () = {
 mod tests {
     use std::collections::VecDeque;
     use std::mem;
+    use std::ptr::NonNull;
 
     use proptest::collection::vec;
     use proptest::prelude::*;
@@ -190,6 +191,7 @@ mod tests {
     use super::MixedCqe;
     use crate::cqe::{Cqe, CqeFlags};
     use crate::fake::Fake;
+    use crate::walk::Walk;
 
     const SLOTS: u32 = 4;
 
@@ -343,14 +345,15 @@ mod tests {
                     *slot = Cqe::new(1, 2, slot.raw_flags() & !CqeFlags::ENTRY_32.bits());
                 }
             }
-            let mut head = start;
+            let first = NonNull::new(slots.as_mut_ptr()).expect("slots");
+            // SAFETY: all four slots are written, and a walk keeps to them.
+            let mut walk = unsafe { Walk::new(first, 3 * size_of::<Cqe>(), start, tail) };
             let mut count = 0;
-            // SAFETY: all four slots are written.
-            while unsafe { MixedCqe::take(slots.as_ptr(), 3, &mut head, tail) }.is_some() {
+            while MixedCqe::take(&mut walk).is_some() {
                 count += 1;
-                prop_assert!(head.wrapping_sub(start) <= n && count <= n);
+                prop_assert!(walk.left() <= n && count <= n);
             }
-            prop_assert_eq!(head, tail);
+            prop_assert_eq!(walk.left(), 0);
         });
     }
 }

@@ -68,7 +68,7 @@ impl<T> From<QueueFull<T>> for io::Error {
 /// 1. `core` is the live ring that all pointers here point into; `'r` or `owner` keeps it alive.
 /// 2. The kernel alone stores to `head`; this value alone stores to `kernel_tail` and to the entries
 ///    from `kernel_tail` up to `tail`.
-/// 3. `entries` points at `mask + 1` entries of type `S`, a power of two.
+/// 3. `entries` points at `mask + 1` entries of type `S`, a power of two, which is what `core` says there are.
 /// 4. `limit - tail <= mask + 1`, counted modulo 2^32, where `limit` is a head that was seen, plus
 ///    `mask + 1`: the slots from `tail` up to `limit` are free.
 /// 5. `published` is the tail that this value started from or published last, and at most as far as `tail`.
@@ -78,7 +78,6 @@ pub struct SubmissionQueue<'r, S: SubmissionEntry = Sqe, M: ThreadMode = AnyThre
     published: u32,
     mask: u32,
     entries: NonNull<S>,
-    head: NonNull<AtomicU32>,
     kernel_tail: NonNull<AtomicU32>,
     core: NonNull<Core>,
     owner: Option<Arc<Core>>,
@@ -107,6 +106,7 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
             let sq = &raw const (*raw).sq;
             let tail = (*sq).sqe_tail;
             let mask = (*sq).ring_mask;
+            debug_assert_eq!(mask + 1, core.sq_entries());
             // Acquire: pairs with the kernel's release of the head; its reads of the freed entries are over.
             let limit = core
                 .sq_head()
@@ -120,7 +120,6 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
                 published: tail,
                 mask,
                 entries: NonNull::new_unchecked((*sq).sqes.cast()),
-                head: NonNull::new_unchecked((*sq).khead.cast()),
                 kernel_tail: NonNull::new_unchecked((*sq).ktail.cast()),
                 core: NonNull::from(core),
                 owner,
@@ -135,12 +134,6 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
         unsafe { self.core.as_ref() }
     }
 
-    #[inline(always)]
-    fn head(&self) -> &AtomicU32 {
-        // SAFETY: points into the live ring (1).
-        unsafe { self.head.as_ref() }
-    }
-
     /// How many entries the queue holds when it is full: a power of two.
     pub const fn capacity(&self) -> u32 {
         self.mask + 1
@@ -149,8 +142,8 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
     /// How many entries were pushed that the kernel has not taken.
     #[doc(alias("io_uring_sq_ready", "len"))]
     pub fn prepared(&self) -> u32 {
-        // Acquire: as in `refresh`; a caller may conclude from the number that entries were read.
-        self.tail.wrapping_sub(self.head().load(Acquire))
+        // Acquire: as in `has_room`; a caller may conclude from the number that entries were read.
+        self.tail.wrapping_sub(self.core().sq_head().load(Acquire))
     }
 
     /// How many entries can be pushed now.
@@ -169,23 +162,19 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
         self.prepared() == 0
     }
 
-    /// Looks at the kernel's head again, and answers how many slots are free.
-    //
-    // Takes values, not `&mut self`: a queue that lives in registers stays there.
-    #[cold]
-    #[inline(never)]
-    fn refreshed_limit(head: &AtomicU32, mask: u32) -> u32 {
-        // Acquire: pairs with the kernel's release of the head; its reads of the freed entries are over.
-        head.load(Acquire).wrapping_add(mask).wrapping_add(1)
-    }
-
     /// Whether `n` slots are free, looking at the kernel's head only if it seems not so.
     #[inline(always)]
     pub(crate) fn has_room(&mut self, n: u32) -> bool {
         if self.limit.wrapping_sub(self.tail) >= n {
             return true;
         }
-        self.limit = Self::refreshed_limit(self.head(), self.mask);
+        // Neither a call nor copies of the core's numbers: both would take registers from the loop that pushes, at one
+        // entry a call four instructions of 84.
+        //
+        // Acquire: pairs with the kernel's release of the head; its reads of the freed entries are over.
+        let core = self.core();
+        let head = core.sq_head().load(Acquire);
+        self.limit = head.wrapping_add(core.sq_entries());
         self.limit.wrapping_sub(self.tail) >= n
     }
 
@@ -439,8 +428,8 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
         let first = if self.core().setup_flags() & sys::IORING_SETUP_SQPOLL != 0 {
             self.published
         } else {
-            // Acquire: as in `refreshed_limit`.
-            self.head().load(Acquire)
+            // Acquire: as in `has_room`.
+            self.core().sq_head().load(Acquire)
         };
         if position.wrapping_sub(first) >= self.tail.wrapping_sub(first) {
             return false;

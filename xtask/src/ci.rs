@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::bench::guard;
+use crate::bench::{self, guard};
 use crate::report::{Report, Stop};
 use crate::{coverage, features, kernel, libclang, package, system, test, verify, workspace};
 
@@ -34,6 +34,7 @@ fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
         tools: Vec::new(),
     };
     verify::steps(report, &quick, deny_skips)?;
+    benchmarks(report)?;
     report.step(
         "instruction counts",
         "cargo xtask bench --instructions --check",
@@ -49,6 +50,20 @@ fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
     )?;
     report.step("packed crates", "cargo xtask package", |_| package::run())?;
     report.step("system's liburing", "cargo xtask system", |_| system::run())
+}
+
+/// The package of benchmarks, which the commands for the workspace do not reach. Without the other libraries: to compile
+/// those takes minutes, and what is ours does not change with them.
+fn benchmarks(report: &mut Report) -> Result<(), Stop> {
+    let manifest = ["--manifest-path", "benchmarks/Cargo.toml"];
+    let mut format = workspace::cargo(["fmt"]);
+    format.args(manifest).arg("--check");
+    test::command_step(report, "format of the benchmarks", format)?;
+    let mut clippy = workspace::cargo(["clippy"]);
+    clippy.args(manifest).args(["--target-dir", bench::TARGET]);
+    clippy.args(["--no-default-features", "--features", "liburing"]);
+    clippy.args(["--", "-D", "warnings"]);
+    test::command_step(report, "clippy of the benchmarks", clippy)
 }
 
 /// What holds for the tracked files and no compiler sees.

@@ -62,35 +62,33 @@ pub(crate) fn submit(core: &Core, tail: u32) -> Result<Submitted, EnterError> {
 /// Submits in the same way, and waits until `count` completions stand in the queue that are not reaped.
 #[inline(always)]
 pub(crate) fn submit_and_wait(core: &Core, tail: u32, count: u32) -> Result<Submitted, EnterError> {
-    // The kernel takes the count for a signed number: measured, 2^31 waits for ever and 2^32 - 1 not at all.
-    // No queue holds as many. Nothing is left of this where the count is a constant.
-    let count = count.min(i32::MAX as u32);
     let to_submit = to_submit(core, tail);
-    let word = core.enter_word();
-    if word.is_rare() {
+    let Some(flags) = core.enter_word().waiting_for(count) else {
         return outcome(to_submit, submit_rare(core, to_submit, count));
-    }
-    // The kernel counts from the head as it finds it, so nobody may reap meanwhile.
-    // Relaxed: this thread stored it last, then.
-    let from = core.cq_head().load(Relaxed);
-    let flags = word.flags() | sys::IORING_ENTER_GETEVENTS;
+    };
     // SAFETY: no argument is passed.
     let result = unsafe { enter(core.enter_fd(), to_submit, count, flags, ptr::null(), 0) };
     // A count says nothing of the wait: a signal that came behind the submission ends it unseen.
-    // Acquire: pairs with the kernel's release of the tail; whoever saw it may read the entries.
-    if result as u32 == to_submit && core.cq_tail().load(Acquire).wrapping_sub(from) >= count {
+    if result as u32 == to_submit && ready(core) >= count {
         return Ok(Submitted::all(to_submit));
     }
-    outcome(
-        to_submit,
-        resume(core, to_submit, Some(Target::new(from, count)), result),
-    )
+    outcome(to_submit, resume_wait(core, to_submit, count, result))
 }
 
 #[inline(always)]
 fn to_submit(core: &Core, tail: u32) -> u32 {
     // Relaxed: only a number is wanted; nothing that the kernel wrote is read on its account.
     tail.wrapping_sub(core.sq_head().load(Relaxed))
+}
+
+/// How many completions stand in the queue that are not reaped.
+#[inline(always)]
+fn ready(core: &Core) -> u32 {
+    // Acquire: pairs with the kernel's release of the tail; whoever saw it may read the entries.
+    let tail = core.cq_tail().load(Acquire);
+    // Relaxed: whoever waits is who reaps, so this thread stored it last, before the call. To have loaded it there
+    // would keep it in a register over the call: three instructions of 83 at one entry a call.
+    tail.wrapping_sub(core.cq_head().load(Relaxed))
 }
 
 /// What the cold paths found, for the caller. They answer in two registers; the larger type is put together
@@ -103,11 +101,17 @@ fn outcome(to_submit: u32, result: Result<u32, Errno>) -> Result<Submitted, Ente
     }
 }
 
+/// What follows an enter call that did not do everything at once, of which a wait for `count` completions is a part.
+#[cold]
+#[inline(never)]
+fn resume_wait(core: &Core, to_submit: u32, count: u32, first: i32) -> Result<u32, Errno> {
+    resume(core, to_submit, Some(Target::now(core, count)), first)
+}
+
 /// What follows an enter call that did not do everything at once.
 #[cold]
 #[inline(never)]
 fn resume(core: &Core, to_submit: u32, wait: Option<Target>, first: i32) -> Result<u32, Errno> {
-    let wait = wait.map(|target| target.possible(core));
     let mut result = first;
     loop {
         match Errno::check(result) {

@@ -21,6 +21,7 @@ mod table;
 use anyhow::{Result, ensure};
 
 use crate::{kernel, vendor};
+pub(crate) use program::TARGET;
 use program::{Programs, Row};
 
 /// What `cargo xtask bench` takes.

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::workspace;
 
 /// Where everything goes that belongs to the benchmarks, beside the workspace's own builds.
-const TARGET: &str = "target/benchmarks";
+pub(crate) const TARGET: &str = "target/benchmarks";
 
 /// How the programs end where the machine lacks something.
 const SKIPPED: i32 = 77;

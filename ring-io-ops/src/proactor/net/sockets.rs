@@ -16,7 +16,6 @@ use super::open::{BindSocket, ConnectSocket, Connecting, ListenOn, OpenSocket};
 use super::option::{SetOption, SocketOption};
 use super::pool::Provide;
 use super::stream::UnixStream;
-use crate::Target;
 use crate::proactor::descriptor::Descriptor;
 use crate::proactor::error::OpError;
 use crate::proactor::handle::{Handle, Start};
