@@ -104,17 +104,26 @@ impl Pool for LocalPool {
 
     #[inline(always)]
     unsafe fn take(&self, completion: Completion) -> Result<Received<LocalBuffer>, OpError> {
-        let Ok(result) = completion.result else {
+        if let Ok(result) = completion.result {
+            let cqe = Cqe::new(0, result as i32, completion.flags.bits());
             // SAFETY: the caller vouches for the completion.
-            return unsafe { self.take_failed(completion) };
-        };
-        let cqe = Cqe::new(0, result as i32, completion.flags.bits());
-        // SAFETY: the caller vouches for the completion; the pool is not incremental.
-        let taken = unsafe { self.shared.ring.take(&cqe) };
-        received(completion, taken, |buffer| LocalBuffer {
-            buffer: buffer.into_raw(),
-            shared: Rc::clone(&self.shared),
-        })
+            if let Some(buffer) = unsafe { self.shared.ring.take_data(&cqe) } {
+                return Ok(Received::Data(LocalBuffer {
+                    buffer: buffer.into_raw(),
+                    shared: Rc::clone(&self.shared),
+                }));
+            }
+        }
+        // SAFETY: the caller vouches for the completion, and nothing was taken.
+        match unsafe { self.take_other(completion) } {
+            Other::Starved => Ok(Received::Starved),
+            Other::End => Ok(Received::End),
+            Other::Failed => Err(completion
+                .result
+                .err()
+                // The kernel has named a buffer that it does not have.
+                .unwrap_or(OpError::Kernel(Errno::from_raw(libc::EIO)))),
+        }
     }
 
     unsafe fn take_bundle(&self, completion: Completion) -> Result<Received<LocalBundle>, OpError> {
@@ -130,40 +139,42 @@ impl Pool for LocalPool {
     }
 }
 
+/// What a completion brought that brought no data.
+enum Other {
+    Starved,
+    End,
+    Failed,
+}
+
 impl LocalPool {
     /// # Safety
     ///
-    /// As for [`take`](Pool::take).
+    /// As for [`take`](Pool::take); it brought no data.
+    // It answers with a number: what is larger would go through memory, and so would what the usual way answers with.
     #[cold]
     #[inline(never)]
-    unsafe fn take_failed(&self, completion: Completion) -> Result<Received<LocalBuffer>, OpError> {
-        // SAFETY: the caller vouches for the completion. What it names goes back at once: it brings no data.
-        let taken = unsafe { self.shared.ring.take(&completion.to_cqe()) };
-        refused(completion, matches!(taken, Ok(Taken::Starved)))
+    unsafe fn take_other(&self, completion: Completion) -> Other {
+        // SAFETY: the caller vouches for the completion. A buffer that it names goes back at once.
+        match unsafe { self.shared.ring.take(&completion.to_cqe()) } {
+            Ok(Taken::Starved) => Other::Starved,
+            Ok(Taken::NoBuffer(_)) => Other::End,
+            _ => Other::Failed,
+        }
     }
 }
 
-#[inline(always)]
 fn received<B, T>(
     completion: Completion,
     taken: Result<Taken<B>, TakeError>,
     with: impl FnOnce(B) -> T,
 ) -> Result<Received<T>, OpError> {
-    match taken {
-        Ok(Taken::Data(buffer)) => Ok(Received::Data(with(buffer))),
-        Ok(Taken::NoBuffer(_)) => Ok(Received::End),
-        other => refused(completion, matches!(other, Ok(Taken::Starved))),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn refused<T>(completion: Completion, starved: bool) -> Result<Received<T>, OpError> {
-    match completion.result {
-        _ if starved => Ok(Received::Starved),
-        Err(error) => Err(error),
-        // The kernel has named a buffer that it does not have.
-        Ok(_) => Err(OpError::Kernel(Errno::from_raw(libc::EIO))),
+    match (taken, completion.result) {
+        (Ok(Taken::Data(buffer)), _) => Ok(Received::Data(with(buffer))),
+        (Ok(Taken::NoBuffer(_)), _) => Ok(Received::End),
+        (Ok(Taken::Starved), _) => Ok(Received::Starved),
+        (_, Err(error)) => Err(error),
+        // As above.
+        (_, Ok(_)) => Err(OpError::Kernel(Errno::from_raw(libc::EIO))),
     }
 }
 

@@ -65,15 +65,16 @@ impl Piece {
 /// [`ProvidedBuffer::into_raw`]. What is not made a guard again stays away from the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct RawProvidedBuffer {
-    id: u16,
     start: NonNull<u8>,
     length: u32,
+    // Wider than it need be: a value with gaps is copied field by field.
+    id: u32,
 }
 
 impl RawProvidedBuffer {
     /// The buffer's number within its pool.
     pub const fn id(self) -> u16 {
-        self.id
+        self.id as u16
     }
 
     /// The first of the bytes, which are initialised.
@@ -96,8 +97,11 @@ impl RawProvidedBuffer {
 
     #[inline(always)]
     pub(super) const fn piece(self) -> Piece {
-        let Self { id, start, length } = self;
-        Piece { id, start, length }
+        Piece {
+            id: self.id(),
+            start: self.start,
+            length: self.length,
+        }
     }
 }
 
@@ -131,7 +135,11 @@ impl<'p> ProvidedBuffer<'p> {
         let Piece { id, start, length } = self.piece;
         // It does not go back.
         mem::forget(self);
-        RawProvidedBuffer { id, start, length }
+        RawProvidedBuffer {
+            start,
+            length,
+            id: id as u32,
+        }
     }
 }
 
@@ -161,7 +169,7 @@ impl AsRef<[u8]> for ProvidedBuffer<'_> {
 impl Drop for ProvidedBuffer<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.pool.end(self.piece.id);
+        self.pool.end(&self.piece);
     }
 }
 
@@ -217,7 +225,7 @@ impl<M: ThreadMode> AsRef<[u8]> for OwnedProvidedBuffer<'_, M> {
 impl<M: ThreadMode> Drop for OwnedProvidedBuffer<'_, M> {
     #[inline]
     fn drop(&mut self) {
-        self.pool.pool().end(self.piece.id);
+        self.pool.pool().end(&self.piece);
     }
 }
 

@@ -77,8 +77,29 @@ impl Ledger {
         self.returned.get()
     }
 
-    /// Notes that a buffer goes to the kernel.
+    /// Notes that a buffer goes to the kernel that was [lent whole](Self::lend_whole), or never was with it. Of its account
+    /// there is nothing else to be set back.
     #[inline(always)]
+    pub(super) fn give_whole(&self, id: u16) {
+        let account = &self.accounts[usize::from(id)];
+        debug_assert!(
+            !account.get().with_kernel && account.get().pieces == 0 && account.get().consumed == 0,
+            "not lent whole"
+        );
+        let last = &self.accounts[usize::from(self.last.replace(id))];
+        last.set(Account {
+            next: id,
+            ..last.get()
+        });
+        let position = self.given.replace(self.given.get() + 1);
+        account.set(Account {
+            position,
+            with_kernel: true,
+            ..account.get()
+        });
+    }
+
+    /// Notes that a buffer goes to the kernel.
     pub(super) fn give(&self, id: u16) {
         debug_assert!(
             !self.account(id).with_kernel,

@@ -287,6 +287,19 @@ impl<'r, M: ThreadMode> BufRing<'r, M> {
         Ok(taken.map(|piece| ProvidedBuffer::new(&self.pool, piece)))
     }
 
+    /// Takes what a completion brought if it is data of a pool that is not incremental, which is the usual; `None`, and
+    /// nothing has changed, if it is anything else, and [`take`](Self::take) says what.
+    ///
+    /// # Safety
+    ///
+    /// As [`take`](Self::take).
+    #[inline(always)]
+    pub unsafe fn take_data(&self, cqe: &Cqe) -> Option<ProvidedBuffer<'_>> {
+        // SAFETY: the caller's promise is the same.
+        let piece = unsafe { self.pool.take_whole(cqe) }?;
+        Some(ProvidedBuffer::new(&self.pool, piece))
+    }
+
     /// Makes a guard of a buffer again that was [taken out of one](ProvidedBuffer::into_raw).
     ///
     /// # Safety

@@ -154,25 +154,32 @@ impl Pool {
     }
 
     /// Gives a buffer to the kernel.
-    #[inline(always)]
     fn give(&self, id: u16) {
         if self.incremental {
             self.note_replaced();
         }
+        self.give_at(self.start_of(id), id);
+        self.ledger.give(id);
+        self.show();
+    }
+
+    /// The part of that which is the ring's.
+    #[inline(always)]
+    fn give_at(&self, start: NonNull<u8>, id: u16) {
         // SAFETY: there are as many entries as buffers, and this one is not with the kernel. Its bytes stay
         // mapped as the pool's drop says, and the ledger lends none that the kernel may write to.
-        unsafe {
-            self.ring
-                .push(self.start_of(id).as_ptr(), self.buffer_size(), id);
-        }
-        self.ledger.give(id);
+        unsafe { self.ring.push(start.as_ptr(), self.buffer_size(), id) };
+    }
+
+    /// Lets the kernel see what was given, unless it is to be held back.
+    #[inline(always)]
+    fn show(&self) {
         if self.held.get() == 0 {
             self.ring.publish();
         }
     }
 
     /// The entry that the next buffer takes says what a completion that is still to come will be compared with.
-    #[inline(never)]
     fn note_replaced(&self) {
         let replaced = self.ring.replaced();
         self.ledger.note_last_begin(replaced, || {
@@ -184,8 +191,19 @@ impl Pool {
 
     /// A piece is lent no more.
     #[inline(always)]
-    pub(super) fn end(&self, id: u16) {
-        if !self.incremental || self.ledger.end(id) {
+    pub(super) fn end(&self, piece: &Piece) {
+        if self.incremental {
+            return self.end_part(piece.id);
+        }
+        // Lent whole, it begins where its buffer does.
+        self.give_at(piece.start, piece.id);
+        self.ledger.give_whole(piece.id);
+        self.show();
+    }
+
+    #[inline(never)]
+    fn end_part(&self, id: u16) {
+        if self.ledger.end(id) {
             self.give(id);
         }
     }
@@ -251,8 +269,8 @@ impl Pool {
         if let (Err(_), Some(id)) = (result, cqe.buffer_id()) {
             self.ledger.check(id, 0)?;
             // SAFETY: the caller's promise is the same.
-            unsafe { self.lend(id, 0, Some(cqe)) };
-            self.end(id);
+            let piece = unsafe { self.lend(id, 0, Some(cqe)) };
+            self.end(&piece);
         }
         match (result, cqe.buffer_id()) {
             (Ok(length), Some(id)) => Ok(Taken::Data((id, length))),
@@ -267,18 +285,30 @@ impl Pool {
     /// As [`BufRing::take`](super::BufRing::take).
     #[inline(always)]
     pub(super) unsafe fn take(&self, cqe: &Cqe) -> Result<Taken<Piece>, TakeError> {
-        if !self.incremental
-            && let (Ok(length), Some(id)) = (cqe.result(), cqe.buffer_id())
-            && self.ledger.lend_whole(id, length)
-        {
-            return Ok(Taken::Data(Piece {
-                id,
-                start: self.start_of(id),
-                length,
-            }));
+        // SAFETY: the caller's promise is the same.
+        if let Some(piece) = unsafe { self.take_whole(cqe) } {
+            return Ok(Taken::Data(piece));
         }
-        // SAFETY: the caller's promise is the same, and nothing was taken.
+        // SAFETY: as above, and nothing was taken.
         unsafe { self.take_rare(cqe) }
+    }
+
+    /// Takes a buffer that a completion brought, where the kernel has done with it; `None`, and nothing has changed, where
+    /// there is more to it.
+    ///
+    /// # Safety
+    ///
+    /// As [`BufRing::take`](super::BufRing::take).
+    #[inline(always)]
+    pub(super) unsafe fn take_whole(&self, cqe: &Cqe) -> Option<Piece> {
+        let (Ok(length), Some(id)) = (cqe.result(), cqe.buffer_id()) else {
+            return None;
+        };
+        (!self.incremental && self.ledger.lend_whole(id, length)).then(|| Piece {
+            id,
+            start: self.start_of(id),
+            length,
+        })
     }
 
     /// # Safety
