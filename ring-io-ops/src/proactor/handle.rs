@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures_core::Stream;
+
 use super::links::{LinkOp, Links};
 use super::next::OpStream;
 use super::open_file::OpenFile;
@@ -94,13 +96,27 @@ pub trait Start<T: OwnedOperation>: sealed::Start<T> + Handle {
 /// A proactor that can run a multishot operation of type `T`. Sealed, as [`Handle`] is.
 pub trait StartMultishot<T: MultishotOperation>: sealed::StartMultishot<T> + Handle {
     /// What the operation brings, as a stream.
-    type Multishot<'h>: OpStream<Item = T::Item, Sleep = Self::Sleep>
+    type Multishot<'h>: OpStream<Item = T::Item, Sleep = Self::Sleep> + Glance
     where
         Self: 'h;
 
     /// Makes a stream of an operation with many completions. Nothing happens before it is polled.
     fn start_multishot(&self, operation: T) -> Self::Multishot<'_>;
 }
+
+/// What an operation brings, with a short way for what is usual.
+pub trait Glance: Stream {
+    /// The next item, or none yet, where a short look tells; `None` where [`poll_next`](Stream::poll_next) has to be asked.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn glance(&mut self, context: &mut Context<'_>) -> Option<Poll<Self::Item>> {
+        let _ = context;
+        None
+    }
+}
+
+// Its completions come by way of another thread, and no look at them is short.
+impl<T: MultishotOperation + Send> Glance for super::shared::Multishot<'_, T> {}
 
 /// An operation as a future, of whichever proactor.
 pub trait OpFuture: Future + Unpin {

@@ -4,15 +4,49 @@ use std::collections::VecDeque;
 
 use crate::proactor::owned::Completion;
 
+/// # Invariants
+///
+/// 1. `others` is empty while there is no `first`.
 #[derive(Debug, Default)]
 struct Stream {
-    /// Results and flags.
-    unread: VecDeque<(i32, u32)>,
+    /// Result and flags of the oldest that nobody took. Most are taken before the next one comes, so this is the way of
+    /// most, and costs half of what a queue does.
+    first: Option<(i32, u32)>,
+    /// Those behind it.
+    others: VecDeque<(i32, u32)>,
     credit: u32,
     /// So many unread ones are too many.
     limit: u32,
     /// The kernel was asked to stop because of that.
     paused: bool,
+}
+
+impl Stream {
+    fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_behind(&mut self, result: i32, flags: u32) -> bool {
+        if self.first.is_none() {
+            self.first = Some((result, flags));
+        } else {
+            self.others.push_back((result, flags));
+        }
+        if self.len() < self.limit as usize || self.paused {
+            return false;
+        }
+        self.paused = true;
+        true
+    }
+
+    /// The first was taken.
+    #[cold]
+    #[inline(never)]
+    fn move_up(&mut self) {
+        self.first = self.others.pop_front();
+    }
 }
 
 /// The lists. A number names one, and is used again; so are the lists, with the memory that they have.
@@ -37,13 +71,13 @@ impl Streams {
     /// Gives a list back; answers what nobody took.
     pub(super) fn close(&mut self, number: i32) -> VecDeque<Completion> {
         self.free.push(number);
-        let unread = &mut self.streams[number as usize].unread;
-        if unread.is_empty() {
+        let stream = &mut self.streams[number as usize];
+        let Some(first) = stream.first.take() else {
             // The list keeps its memory.
             return VecDeque::new();
-        }
-        std::mem::take(unread)
-            .into_iter()
+        };
+        std::iter::once(first)
+            .chain(std::mem::take(&mut stream.others))
             .map(|(result, flags)| Completion::from_kernel(result, flags))
             .collect()
     }
@@ -52,12 +86,11 @@ impl Streams {
     #[inline(always)]
     pub(super) fn push(&mut self, number: i32, result: i32, flags: u32) -> bool {
         let stream = &mut self.streams[number as usize];
-        stream.unread.push_back((result, flags));
-        if stream.unread.len() < stream.limit as usize || stream.paused {
+        if stream.first.is_none() && stream.limit > 1 {
+            stream.first = Some((result, flags));
             return false;
         }
-        stream.paused = true;
-        true
+        stream.push_behind(result, flags)
     }
 
     /// Whether the operation was stopped because too many are unread.
@@ -67,17 +100,22 @@ impl Streams {
 
     #[inline(always)]
     pub(super) fn pop(&mut self, number: i32) -> Option<Completion> {
-        let (result, flags) = self.streams[number as usize].unread.pop_front()?;
+        let stream = &mut self.streams[number as usize];
+        let (result, flags) = stream.first?;
+        stream.first = None;
+        if !stream.others.is_empty() {
+            stream.move_up();
+        }
         Some(Completion::from_kernel(result, flags))
     }
 
     pub(super) fn len(&self, number: i32) -> usize {
-        self.streams[number as usize].unread.len()
+        self.streams[number as usize].len()
     }
 
     #[inline(always)]
     pub(super) fn is_empty(&self, number: i32) -> bool {
-        self.streams[number as usize].unread.is_empty()
+        self.streams[number as usize].first.is_none()
     }
 
     /// How many lists belong to somebody.

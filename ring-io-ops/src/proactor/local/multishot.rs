@@ -11,6 +11,7 @@ use futures_core::Stream;
 use super::{Inner, Sleep, Unpushed};
 use crate::proactor::engine::{Abandoned, Key, Kind, Orphan, Started, StreamProgress};
 use crate::proactor::executor::waker;
+use crate::proactor::handle::Glance;
 use crate::proactor::next::{Next, OpStream};
 use crate::proactor::owned::{Completion, MultishotOperation};
 
@@ -116,17 +117,10 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
 
     #[inline(always)]
     fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Option<T::Item>> {
-        if let Some(key) = self.state.key()
-            && let Some(progress) = self
-                .inner
-                .with(|engine, _| engine.glance_multishot(key, context.waker()))
-        {
-            return progress.map(|completion| {
-                // SAFETY: initialised (1); one of its completions, taken once.
-                Some(unsafe { self.operation.assume_init_mut().item(completion) })
-            });
+        match self.glance(context) {
+            Some(progress) => progress.map(Some),
+            None => self.poll_rare(context),
         }
-        self.poll_rare(context)
     }
 
     #[cold]
@@ -260,6 +254,20 @@ impl<T: MultishotOperation> OpStream for Multishot<'_, T> {
 
     fn sleep_until(&self, at: Instant) -> Sleep {
         Sleep::new(self.inner.handle(), at)
+    }
+}
+
+impl<T: MultishotOperation> Glance for Multishot<'_, T> {
+    #[inline(always)]
+    fn glance(&mut self, context: &mut Context<'_>) -> Option<Poll<T::Item>> {
+        let key = self.state.key()?;
+        let progress = self
+            .inner
+            .with(|engine, _| engine.glance_multishot(key, context.waker()))?;
+        Some(progress.map(|completion| {
+            // SAFETY: initialised (1); one of its completions, taken once.
+            unsafe { self.operation.assume_init_mut().item(completion) }
+        }))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Receiving whatever comes, into buffers that the kernel chooses.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -10,7 +11,7 @@ use ring_io::Sqe;
 
 use super::pool::{Pool, Provide};
 use crate::proactor::error::OpError;
-use crate::proactor::handle::StartMultishot;
+use crate::proactor::handle::{Glance as _, StartMultishot};
 use crate::proactor::next::{Next, OpStream};
 use crate::proactor::owned::{Completion, MultishotOperation};
 use crate::{Operation, RecvMulti, Target};
@@ -190,6 +191,44 @@ where
     /// Ends the receive. What came before still comes, and its end.
     pub fn cancel(&mut self) {
         self.stream.cancel();
+    }
+
+    /// The bytes that came next; `None` when the peer sends no more. While the pool has no buffer left, this waits for one.
+    pub fn data(&mut self) -> impl Future<Output = Result<Option<B>, OpError>> {
+        poll_fn(|context| {
+            // What starved it, and who knows, is the long way's affair.
+            if !(self.starved | self.told)
+                && let Some(progress) = self.stream.glance(context)
+            {
+                match progress {
+                    Poll::Ready(Ok(Received::Data(data))) => return Poll::Ready(Ok(Some(data))),
+                    Poll::Ready(Ok(Received::Starved)) => self.starved = true,
+                    Poll::Ready(Ok(Received::End)) => return Poll::Ready(Ok(None)),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            // Taken apart: passed on as it is, the answer of the short way would go through memory too.
+            match self.poll_data(context) {
+                Poll::Ready(Ok(Some(data))) => Poll::Ready(Ok(Some(data))),
+                Poll::Ready(Ok(None)) => Poll::Ready(Ok(None)),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<B>, OpError>> {
+        loop {
+            match ready!(self.poll_received(context)) {
+                Some(Ok(Received::Data(data))) => return Poll::Ready(Ok(Some(data))),
+                Some(Ok(Received::Starved)) => {}
+                Some(Ok(Received::End)) | None => return Poll::Ready(Ok(None)),
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+            }
+        }
     }
 
     #[inline(always)]
