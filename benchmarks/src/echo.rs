@@ -12,9 +12,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use ring_io_ops::proactor::net;
-use ring_io_ops::proactor::{
-    Batching, Counters, LocalPool, LocalProactor, OpError, Received, Sockets as _,
-};
+use ring_io_ops::proactor::{Batching, Counters, LocalPool, LocalProactor, OpError, Sockets as _};
 
 use crate::row::{Body, Done, Prepared, Skip};
 
@@ -128,11 +126,8 @@ impl RingIo {
             let mut incoming = listener.accept_multi();
             while let Some(connection) = incoming.next().await {
                 let connection = connection.expect("a connection");
-                let (pool, tally) = (pool.clone(), Arc::clone(&counted));
                 // It ends when the other side does.
-                drop(handle.spawn(async move {
-                    let _ = echo(connection, pool, &tally).await;
-                }));
+                drop(handle.spawn(echo(connection, pool.clone(), Arc::clone(&counted))));
             }
         }));
         Ok(Self { proactor, tally })
@@ -156,23 +151,13 @@ impl RingIo {
 async fn echo(
     connection: net::TcpStream<ring_io_ops::proactor::LocalHandle>,
     pool: LocalPool,
-    tally: &Tally,
+    tally: Arc<Tally>,
 ) -> Result<(), OpError> {
     let mut incoming = connection.recv_multi(&pool);
-    while let Some(received) = incoming.next().await {
-        match received? {
-            Received::Data(buffer) => {
-                drop(
-                    connection
-                        .send_all(buffer)
-                        .await
-                        .map_err(|failed| failed.error)?,
-                );
-                tally.add();
-            }
-            Received::Starved => {}
-            Received::End => break,
-        }
+    let mut outgoing = connection.outgoing();
+    while let Some(buffer) = incoming.data().await? {
+        outgoing.feed(buffer).await.map_err(|failed| failed.error)?;
+        tally.add();
     }
     Ok(())
 }

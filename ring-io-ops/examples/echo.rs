@@ -4,7 +4,7 @@
 
 use std::io;
 
-use ring_io_ops::proactor::{LocalHandle, LocalPool, LocalProactor, Received, Sockets, TcpStream};
+use ring_io_ops::proactor::{LocalHandle, LocalPool, LocalProactor, Sockets, TcpStream};
 
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:7777".into());
@@ -28,14 +28,11 @@ fn main() -> io::Result<()> {
 
 async fn echo(connection: TcpStream<LocalHandle>, pool: LocalPool) -> io::Result<()> {
     let mut incoming = connection.recv_multi(&pool);
-    while let Some(received) = incoming.next().await {
-        match received? {
-            // The buffer of the pool is sent as it is, and goes back when that is done.
-            Received::Data(buffer) => drop(connection.send_all(buffer).await?),
-            // Every buffer is in use. It goes on when one has gone back.
-            Received::Starved => {}
-            Received::End => break,
-        }
+    let mut outgoing = connection.outgoing();
+    while let Some(buffer) = incoming.data().await? {
+        // The buffer of the pool is sent as it is, and goes back when that is done, whatever this waits for by then.
+        outgoing.feed(buffer).await?;
     }
+    outgoing.flush().await?;
     Ok(())
 }

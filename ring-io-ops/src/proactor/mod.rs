@@ -174,9 +174,9 @@ pub use links::{LinkOp, Links, StartChain};
 pub use local::{Chain, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
 pub use mailbox::{Mailbox, SendError, Sender, mailbox};
 pub use net::{
-    LocalBuffer, LocalBundle, LocalPool, Received, SharedBuffer, SharedBundle, SharedPool,
-    SocketOption, Sockets, TcpListener, TcpStream, UdpSocket, UnixAddress, UnixDatagram,
-    UnixListener, UnixStream,
+    LocalBuffer, LocalBundle, LocalPool, Outgoing, Received, SharedBuffer, SharedBundle,
+    SharedPool, SocketOption, Sockets, TcpListener, TcpStream, UdpSocket, UnixAddress,
+    UnixDatagram, UnixListener, UnixStream,
 };
 pub use next::{Next, NextTimeout, OpStream};
 pub use open_file::{OpenFile, OwnedSlot};

@@ -13,6 +13,7 @@ mod local;
 mod mailbox;
 mod on_local;
 mod on_shared;
+mod outgoing;
 mod shared;
 
 pub(crate) use skip::skip;

@@ -93,6 +93,13 @@ impl Engine {
         abandoned
     }
 
+    /// The same for an operation that was [sent off](Self::send_off); `None` where its end is known, and whoever is to be
+    /// told is told soon.
+    pub(crate) fn abandon_sent_off(&mut self, key: Key, tasks: &Tasks) -> Option<Abandoned> {
+        self.slots.awaiting(key)?;
+        Some(self.abandon(key, tasks))
+    }
+
     fn orphan(&mut self, key: Key, owns: bool) -> Abandoned {
         let slot = self.slots.of(key);
         let multishot = slot.state() == State::Multishot;
@@ -173,6 +180,7 @@ impl Engine {
         }
         drop(self.late.release(&mut self.slots));
         self.late.leak();
+        self.slots.leak_told();
     }
 
     /// Closes a descriptor or empties a slot behind everything that was pushed, so that no entry acts on whatever gets its

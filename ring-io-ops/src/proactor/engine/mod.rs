@@ -23,6 +23,7 @@ mod slots;
 mod start;
 mod streams;
 mod timers;
+mod told;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -38,6 +39,7 @@ pub use policy::Batching;
 pub(crate) use port::{Port, PortSettings, wait_of};
 pub(crate) use slots::{Key, State};
 pub(crate) use timers::{TimerKey, Timers};
+pub(crate) use told::{Listener, Told};
 
 use super::error::OpError;
 use super::executor::Tasks;
@@ -105,6 +107,8 @@ pub(crate) struct Aftermath {
     pub(crate) wakers: Vec<Waker>,
     /// Wakers that are not needed any more.
     pub(crate) unused: Vec<Waker>,
+    /// Whom to tell of an operation's end, and how it ended.
+    pub(crate) told: Vec<(Told, i32)>,
     /// Completions of orphans, and whether each is the last.
     pub(crate) orphans: Vec<(OrphanId, Completion, bool)>,
     /// Somebody rang: the executor's inbox has something.
@@ -319,6 +323,14 @@ impl Engine {
             self.push_internal(sqe, RUNG);
         }
         Some(aftermath)
+    }
+
+    /// Takes a list back that is empty again, with the memory that it has.
+    #[inline(always)]
+    pub(crate) fn reuse(&mut self, told: Vec<(Told, i32)>) {
+        if self.aftermath.told.capacity() == 0 {
+            self.aftermath.told = told;
+        }
     }
 
     /// What other threads ring to end a wait. To be asked for once.

@@ -250,22 +250,23 @@ impl Port {
         !self.cq.is_empty()
     }
 
-    /// Shows `each` every completion that is there, and gives their places back; answers how many.
+    /// Hands `each` every completion that is there, and gives their places back; answers how many.
     #[inline(always)]
-    pub(crate) fn reap(&mut self, mut each: impl FnMut(&Cqe)) -> u32 {
+    pub(crate) fn reap(&mut self, mut each: impl FnMut(Cqe)) -> u32 {
         #[cfg(test)]
         if let Some(faults) = &mut self.faults {
             let mut all = self.cq.drain().collect();
             faults.reap(&mut all);
-            all.iter().for_each(&mut each);
-            return all.len() as u32;
+            let n = all.len() as u32;
+            all.into_iter().for_each(&mut each);
+            return n;
         }
         let completions = self.cq.drain();
         let n = completions.len() as u32;
         // By the iterator, not over the slices: those cost 12 instructions more for a single completion, and save one
         // for each of many.
         for cqe in completions {
-            each(&cqe);
+            each(cqe);
         }
         n
     }

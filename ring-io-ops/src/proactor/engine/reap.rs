@@ -3,16 +3,13 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use ring_io::Cqe;
-
 use super::slots::Slots;
 use super::streams::Streams;
 use super::{
-    Aftermath, CANCEL, CLOSE, Credit, Engine, Key, OrphanId, RUNG, State, wake, wake_later,
+    Aftermath, CANCEL, CLOSE, Credit, Engine, Key, OrphanId, RUNG, State, Told, wake, wake_later,
 };
 use crate::proactor::error::OpError;
 use crate::proactor::executor::Tasks;
-use crate::proactor::executor::waker::TaskId;
 use crate::proactor::owned::Completion;
 
 impl Engine {
@@ -23,7 +20,8 @@ impl Engine {
         self.attend(tasks);
     }
 
-    #[inline(always)]
+    // Not inlined: its loop is then the only one, and what is done for a completion is inlined into that.
+    #[inline(never)]
     pub(super) fn reap_once(&mut self, tasks: &Tasks) {
         // Two parts of the engine are borrowed at once, so the port steps aside.
         let Self {
@@ -42,46 +40,53 @@ impl Engine {
         } = self;
         let n = port.reap(|cqe| {
             let key = Key::from_user_data(cqe.user_data());
-            if let Some(slot) = slots.get_mut(key.index())
-                && slot.awaits(key)
-            {
-                slot.complete();
-                (slot.result, slot.flags) = (cqe.raw_result(), cqe.flags().bits());
-                credit.give_back(1);
-                // One of our own stays where it is: it has nothing to drop.
-                let woken = slot
-                    .waker
-                    .as_ref()
-                    .and_then(TaskId::of)
-                    .is_some_and(|id| tasks.wake(id));
-                if !woken && let Some(waker) = slot.waker.take() {
-                    wake_later(waker, aftermath, has_aftermath);
+            let (result, flags) = (cqe.raw_result(), cqe.raw_flags());
+            // One of the two ways of nearly all, or it goes on below.
+            if let Some((slot, free)) = slots.awaiting(key) {
+                if slot.awaits_one() {
+                    credit.give_back(1);
+                    if slot.wake_own(tasks) {
+                        return slot.complete(result, flags);
+                    }
+                    match slot.waker.take().map(Told::from_waker) {
+                        Some(Ok(told)) => {
+                            slot.leave(key.index(), free);
+                            aftermath.told.push((told, result));
+                            *has_aftermath = true;
+                        }
+                        Some(Err(waker)) => {
+                            slot.complete(result, flags);
+                            wake_later(waker, aftermath, has_aftermath);
+                        }
+                        None => slot.complete(result, flags),
+                    }
+                    return;
                 }
-            } else if let Some(slot) = slots.get_mut(key.index())
-                && slot.awaits_more(key)
-                && cqe.more()
-            {
-                if streams.push(slot.result, cqe.raw_result(), cqe.flags().bits()) {
-                    to_pause.push(key);
-                    *attention = true;
+                if slot.is_multishot() && cqe.more() {
+                    if streams.push(slot.result, result, flags) {
+                        to_pause.push(key);
+                        *attention = true;
+                    }
+                    if !slot.wake_own(tasks)
+                        && let Some(waker) = slot.waker.take()
+                    {
+                        wake_later(waker, aftermath, has_aftermath);
+                    }
+                    return;
                 }
-                if let Some(waker) = slot.waker.take() {
-                    wake(waker, tasks, aftermath, has_aftermath);
-                }
-            } else {
-                let rare = Rare {
-                    slots,
-                    credit,
-                    streams,
-                    aftermath,
-                    has_aftermath,
-                    reserved,
-                    to_pause,
-                    cancelling,
-                    attention,
-                };
-                rare.complete(key, cqe, tasks);
             }
+            let rare = Rare {
+                slots,
+                credit,
+                streams,
+                aftermath,
+                has_aftermath,
+                reserved,
+                to_pause,
+                cancelling,
+                attention,
+            };
+            rare.complete(key, result, flags, tasks);
         });
         counters.reaped += u64::from(n);
     }
@@ -138,8 +143,8 @@ struct Rare<'e> {
 impl Rare<'_> {
     #[cold]
     #[inline(never)]
-    fn complete(self, key: Key, cqe: &Cqe, tasks: &Tasks) {
-        let completion = Completion::from_kernel(cqe.raw_result(), cqe.flags().bits());
+    fn complete(self, key: Key, result: i32, flags: u32, tasks: &Tasks) {
+        let completion = Completion::from_kernel(result, flags);
         let last = !completion.flags.contains(ring_io::CqeFlags::MORE);
         match u64::from(key.index()) {
             RUNG => {
@@ -150,7 +155,7 @@ impl Rare<'_> {
             CANCEL => {
                 *self.reserved -= 1;
                 // Where the slot is somebody else's by now, that one may be asked to end once too often.
-                self.cancelling.remove(&((cqe.user_data() >> 32) as u32));
+                self.cancelling.remove(&((key.user_data() >> 32) as u32));
                 return;
             }
             CLOSE => {
@@ -176,12 +181,7 @@ impl Rare<'_> {
                     && self.streams.is_paused(slot.result)
                     && completion.result
                         == Err(OpError::Kernel(ring_io::Errno::from_raw(libc::ECANCELED)));
-                if !stopped
-                    && self
-                        .streams
-                        .push(slot.result, cqe.raw_result(), cqe.raw_flags())
-                    && !last
-                {
+                if !stopped && self.streams.push(slot.result, result, flags) && !last {
                     self.to_pause.push(key);
                     *self.attention = true;
                 }

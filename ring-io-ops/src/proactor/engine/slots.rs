@@ -4,6 +4,10 @@
 
 use std::task::Waker;
 
+use super::Told;
+use crate::proactor::executor::Tasks;
+use crate::proactor::executor::waker::TaskId;
+
 /// No slot.
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -110,13 +114,23 @@ impl Slot {
         self.tag & STATE_MASK == State::Done as u32
     }
 
+    /// The only completion has come.
     #[inline(always)]
-    pub(super) const fn complete(&mut self) {
+    pub(super) const fn complete(&mut self, result: i32, flags: u32) {
         debug_assert!(
             self.tag & STATE_MASK == State::Waiting as u32,
             "a completion for nobody"
         );
         self.tag += State::Done as u32 - State::Waiting as u32;
+        (self.result, self.flags) = (result, flags);
+    }
+
+    /// Joins the free, in the next generation.
+    #[inline(always)]
+    pub(super) const fn leave(&mut self, index: u32, free: &mut u32) {
+        self.tag = (self.tag & !STATE_MASK).wrapping_add(1 << STATE_BITS);
+        self.link = *free;
+        *free = index;
     }
 
     #[inline(always)]
@@ -133,22 +147,25 @@ impl Slot {
         self.flags = passed_over as u32;
     }
 
-    /// Whether a completion with this key is the only one that the slot waits for.
+    /// Whether the slot, of an operation that waits for a completion, waits for no other.
     #[inline(always)]
-    pub(super) const fn awaits(&self, key: Key) -> bool {
+    pub(super) const fn awaits_one(&self) -> bool {
         // Keys are given out in two states, and one of them has this bit.
-        self.tag == key.tag() && self.tag & State::Waiting as u32 != 0
+        self.tag & State::Waiting as u32 != 0
+    }
+
+    /// Wakes a task of the own executor, whose waker stays where it is: it has nothing to drop.
+    #[inline(always)]
+    pub(super) fn wake_own(&self, tasks: &Tasks) -> bool {
+        self.waker
+            .as_ref()
+            .and_then(TaskId::of)
+            .is_some_and(|id| tasks.wake(id))
     }
 
     #[inline(always)]
     pub(super) const fn is_multishot(&self) -> bool {
         self.tag & STATE_MASK == State::Multishot as u32
-    }
-
-    /// Whether a completion with this key is one of many that the slot waits for.
-    #[inline(always)]
-    pub(super) const fn awaits_more(&self, key: Key) -> bool {
-        self.tag == key.tag() && self.is_multishot()
     }
 
     /// Whether a key of this slot is of its present operation.
@@ -182,6 +199,14 @@ impl Slots {
         self.slots.get_mut(index as usize)
     }
 
+    /// The slot of an operation that was pushed with this key, and is neither over nor left; and the list that it joins
+    /// when it [leaves](Slot::leave).
+    #[inline(always)]
+    pub(super) fn awaiting(&mut self, key: Key) -> Option<(&mut Slot, &mut u32)> {
+        let slot = self.slots.get_mut(key.index() as usize)?;
+        (slot.tag == key.tag()).then_some((slot, &mut self.free))
+    }
+
     /// The slot of an operation that the caller holds the key of.
     ///
     /// # Panics
@@ -207,6 +232,15 @@ impl Slots {
             .iter_mut()
             .filter(|slot| slot.state() == State::Granted)
             .for_each(each);
+    }
+
+    /// Leaks whoever is to be told of an operation in flight: it owns what the kernel may still use.
+    pub(super) fn leak_told(&mut self) {
+        for slot in &mut self.slots {
+            if let Some(Ok(told)) = slot.waker.take().map(Told::from_waker) {
+                std::mem::forget(told);
+            }
+        }
     }
 
     #[cfg(test)]
@@ -251,20 +285,14 @@ impl Slots {
     #[inline(always)]
     pub(super) fn give_back(&mut self, index: u32) -> Option<Waker> {
         let slot = &mut self.slots[index as usize];
-        // The next generation, and `Free`.
-        slot.tag = (slot.tag & !STATE_MASK).wrapping_add(1 << STATE_BITS);
-        slot.link = self.free;
-        self.free = index;
+        slot.leave(index, &mut self.free);
         slot.waker.take()
     }
 
     /// The same for an operation that is done, and woke whom it had to.
     #[inline(always)]
     pub(super) fn give_back_done(&mut self, index: u32) {
-        let slot = &mut self.slots[index as usize];
-        slot.tag = (slot.tag & !STATE_MASK).wrapping_add(1 << STATE_BITS);
-        slot.link = self.free;
-        self.free = index;
+        self.slots[index as usize].leave(index, &mut self.free);
     }
 
     #[cold]

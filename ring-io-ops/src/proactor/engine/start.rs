@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use ring_io::Sqe;
 
-use super::{Engine, Key, Kind, OWN_MAX, Started, State};
+use super::{Engine, Key, Kind, OWN_MAX, Started, State, Told};
 use crate::Target;
 use crate::proactor::error::OpError;
 use crate::proactor::executor::Tasks;
@@ -46,6 +46,34 @@ impl Engine {
             return self.submit_or_pump();
         }
         false
+    }
+
+    /// Starts an operation with one completion and pushes its entry in one go: for somebody who is told of its end and
+    /// awaits nothing. Its key, and whether somebody is to be woken now; `None`, and nothing has happened, where it would
+    /// have to wait for its turn: whoever is told is released then.
+    ///
+    /// # Safety
+    ///
+    /// What `sqe` lends stays valid until whoever is told is told; when the value is released instead, it is leaked, or
+    /// was handed over when the operation was abandoned.
+    #[inline(always)]
+    #[must_use = "whoever is to be woken submits"]
+    pub(crate) unsafe fn send_off(&mut self, told: Told, mut sqe: Sqe) -> Option<(Key, bool)> {
+        if !self.credit.take(1) {
+            return None;
+        }
+        let position = self.port.position();
+        let (key, slot) = self.slots.take(State::Waiting, told.into_waker());
+        slot.link = position;
+        sqe.set_user_data(key.user_data());
+        // SAFETY: the caller vouches for the entry.
+        if !unsafe { self.port.push(sqe) } {
+            self.credit.give_back(1);
+            drop(self.slots.give_back(key.index()));
+            return None;
+        }
+        let wakes = position == self.submit_when && self.submit_or_pump();
+        Some((key, wakes))
     }
 
     /// Notes that the entry that was just pushed goes to a worker thread, which looks its file up when it begins.

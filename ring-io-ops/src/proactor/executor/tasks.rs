@@ -201,7 +201,8 @@ impl Tasks {
         let poll = unsafe { Pin::new_unchecked(task.as_mut()) }.poll(context);
         std::mem::forget(unwinding);
         self.running.set(None);
-        poll.is_ready() || self.aborted.take()
+        // Set back where the task ends.
+        poll.is_ready() || self.aborted.get()
     }
 
     /// Takes a task out that is over, to be dropped, and gives its place back.

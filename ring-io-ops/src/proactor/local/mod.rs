@@ -31,6 +31,7 @@ pub use builder::LocalBuilder;
 pub use chain::Chain;
 pub use multishot::Multishot;
 pub use op::Op;
+pub(crate) use op::Owned;
 pub use sleep::Sleep;
 
 /// A proactor for one thread, with an executor of its own.
@@ -121,6 +122,7 @@ impl Inner {
         let Aftermath {
             wakers,
             unused,
+            mut told,
             orphans,
             rung,
         } = aftermath;
@@ -129,6 +131,10 @@ impl Inner {
         }
         // A panic in one of them must not keep the others from theirs.
         let mut panics = Panics::default();
+        for (told, result) in told.drain(..) {
+            panics.catch(|| told.tell(result));
+        }
+        self.with(|engine, _| engine.reuse(told));
         for waker in wakers {
             panics.catch(|| waker.wake());
         }

@@ -322,7 +322,7 @@ impl State {
 }
 
 /// What an operation owned whose future is gone. Dropped without its completion, it leaks it.
-pub(super) struct Owned<T>(pub(super) MaybeUninit<T>);
+pub(crate) struct Owned<T>(pub(crate) MaybeUninit<T>);
 
 impl<T: OwnedOperation> Orphan for Owned<T> {
     fn complete(&mut self, completion: Completion) {

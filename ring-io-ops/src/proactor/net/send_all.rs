@@ -58,6 +58,18 @@ where
         }
     }
 
+    /// The same where the first bytes were sent before.
+    pub(super) fn behind(handle: &'h H, target: Target, buffer: B, sent: usize) -> Self {
+        let send = SendFrom::new(target, buffer, MsgFlags::WAITALL).skip(sent);
+        Self {
+            handle,
+            target,
+            op: handle.start(send),
+            sent,
+            ending: Ending::No,
+        }
+    }
+
     /// See [`OpFuture::timeout`].
     pub fn timeout(self, duration: Duration) -> Timeout<Self> {
         OpFuture::timeout(self, duration)

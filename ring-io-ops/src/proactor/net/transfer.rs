@@ -95,6 +95,11 @@ impl<B: IoBuf> SendFrom<B> {
         }
     }
 
+    #[inline(always)]
+    pub(super) fn into_buffer(self) -> B {
+        self.buffer
+    }
+
     /// Sends what lies behind the first `n` bytes, of which there are so many.
     #[inline(always)]
     pub(super) const fn skip(mut self, n: usize) -> Self {
