@@ -176,12 +176,14 @@ impl<'s, B: IoBuf> Outgoing<'s, B> {
                     Err(value) => self.send_in_turn(value, 0),
                 }
             }
-            self.poll_fed(&mut buffer, context).map(|result| {
-                result.map_err(|error| Failed {
-                    error,
-                    value: buffer.take().expect("a buffer fails, or one before it"),
-                })
-            })
+            match self.poll_fed(&mut buffer, context) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+                Poll::Ready(Err(error)) => match buffer.take() {
+                    Some(value) => Poll::Ready(Err(Failed { error, value })),
+                    None => unreachable!("a buffer fails, or one before it"),
+                },
+            }
         })
     }
 
@@ -236,7 +238,7 @@ impl<'s, B: IoBuf> Outgoing<'s, B> {
             let result = ready!(Pin::new(rest).poll(context));
             self.rest = None;
             return Poll::Ready(match result {
-                Ok(buffer) => Ok(drop(buffer)),
+                Ok(_sent) => Ok(()),
                 Err(Failed { error, value }) => Err((error, Some(value))),
             });
         }

@@ -228,10 +228,7 @@ impl Pool {
     /// before them is lent.
     unsafe fn lend(&self, id: u16, length: u32, last_of: Option<&Cqe>) -> Piece {
         let (offset, _) = self.ledger.piece(id, length);
-        if !self.incremental {
-            let found = self.ledger.lend_whole(id, length);
-            debug_assert!(found, "lent without having been looked for");
-        } else {
+        if self.incremental {
             // The kernel's account, unless the entry is reused, which says that it has let go.
             let left = self.ledger.slot(id).map(|slot| self.ring.left(slot));
             // Kernels differ in when they set the flag: some forget it where a request picks at issue, or brings
@@ -250,6 +247,9 @@ impl Pool {
                 self.untraced.set(true);
             }
             self.ledger.lend(id, length, kept);
+        } else {
+            let found = self.ledger.lend_whole(id, length);
+            debug_assert!(found, "lent without having been looked for");
         }
         Piece {
             id,
