@@ -5,6 +5,7 @@
 //! - `open`, `accept`, `transfer`, `message`, `recv_multi`,
 //!   `recv_from_multi`, `send_all`, `zero_copy`, `option`: what the kernel is asked, each
 //!   operation with what it owns.
+//! - `outgoing`: sends that their task does not wait for.
 //! - `pieces`, `envelope`, `control`, `arrived`: what messages are made of, and what comes with them.
 //! - `outgoing`: sends that their task does not wait for.
 //! - `buffered`: connections as the traits of `futures_io` want them.
