@@ -71,7 +71,8 @@ impl<S: SharedSubmission, C: SharedCompletion> Builder<S, C> {
     /// As [`RingBuilder::cqe_mixed`](crate::RingBuilder::cqe_mixed). Linux 6.18.
     ///
     /// Such a queue must not overflow: see [`MixedCqe`](crate::MixedCqe).
-    pub fn cqe_mixed(self) -> Builder<S, MixedCqe> {
+    pub fn cqe_mixed(mut self) -> Builder<S, MixedCqe> {
+        self.options.is_exact = true;
         self.with(RingBuilder::cqe_mixed)
     }
 
@@ -109,10 +110,12 @@ impl<S: SharedSubmission, C: SharedCompletion> Builder<S, C> {
         self.with(|ring| ring.share_workers_with(other))
     }
 
-    /// Slots of the completion queue are given back a quarter of the queue at a time, not after each reaping.
+    /// Slots of the completion queue are given back a quarter of the queue at a time.
     ///
-    /// Saves an atomic step per call. What is kept back looks full to the kernel: call [`Ring::release`] before
-    /// the ring's descriptor is polled. Waits and flushes do so by themselves.
+    /// Without this they are given back eight at a time (a sixteenth of a small queue, and each one on rings
+    /// with [`cqe_mixed`](Self::cqe_mixed)), when a reaping finds nothing, and each at once as soon as somebody
+    /// has asked for the ring's descriptor. With this that makes no difference, so a thread that polls the
+    /// descriptor has to call [`Ring::release`] before. Waits and flushes give back everything by themselves.
     pub fn lazy_release(mut self) -> Self {
         self.options.is_lazy = true;
         self

@@ -9,7 +9,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::order::{Site, at};
-use super::sync::{AtomicU32, AtomicU64, Padded};
+use super::sync::{AtomicU32, AtomicU64, Padded, seldom};
 
 /// The counters of a completion queue that the kernel sees.
 #[derive(Clone, Copy, Debug)]
@@ -101,23 +101,25 @@ impl Completion {
             let tail = kernel.tail.load(at(Site::CqClaimKernelTailLoad));
             let ready = tail.wrapping_sub(head as u32) as i32;
             if ready <= 0 {
+                seldom();
                 return 0;
             }
             // A head that is out of date can make `ready` too large: the claim fails then, but the copies come first.
-            let ready = (ready as u32).min(self.entries);
-            let (mut passed, mut copied, mut finals) = (0, 0, 0);
+            let ready = ready as u32;
+            let (mut passed, mut copied, mut not_final) = (0, 0, 0);
             while passed < ready && copied < out.len() {
                 let next = slots.copy((head as u32).wrapping_add(passed), ready - passed);
                 passed += next.slots;
-                finals += u32::from(next.is_final);
+                not_final += next.slots - u32::from(next.is_final);
                 if let Some(entry) = next.entry {
                     out[copied] = entry;
                     copied += 1;
                 }
             }
             debug_assert!(passed <= ready, "a completion reaches beyond the tail");
-            let not_final = u64::from(passed - finals);
+            let not_final = u64::from(not_final);
             if not_final != 0 {
+                seldom();
                 // Before the claim, so that whoever sees the claim sees this. Relaxed: the claim releases it.
                 self.not_final.fetch_add(not_final, Relaxed);
             }
@@ -132,9 +134,13 @@ impl Completion {
                 at(Site::CqClaimFail),
             ) {
                 // Fillers only: behind them there may be more.
-                Ok(_) if copied == 0 => head += u64::from(passed),
+                Ok(_) if copied == 0 => {
+                    seldom();
+                    head += u64::from(passed);
+                }
                 Ok(_) => return copied,
                 Err(current) => {
+                    seldom();
                     head = current;
                     if not_final != 0 {
                         // Relaxed: too many for a while makes `ended` too small, which is no harm.
@@ -191,6 +197,7 @@ impl Completion {
             // Acquire: pairs with the claims' release; the copies of everything before it are over.
             let head = self.head.load(at(Site::CqHelpHeadLoad)) as u32;
             if head.wrapping_sub(given) as i32 <= 0 {
+                seldom();
                 return;
             }
             // Release: pairs with the kernel's load of the head, on which its next write to these slots depends. The
@@ -203,7 +210,10 @@ impl Completion {
                 at(Site::CqHelpMoveFail),
             ) {
                 Ok(_) => return,
-                Err(current) => given = current,
+                Err(current) => {
+                    seldom();
+                    given = current;
+                }
             }
         }
     }
@@ -214,11 +224,18 @@ impl Completion {
     /// lets the kernel look at its head: a wait, a poll of the ring's descriptor, a flush of an overflow.
     #[inline]
     pub fn release_lazily(&self, kernel: KernelCq<'_>) {
+        self.release_from(kernel, (self.entries / 4).max(1));
+    }
+
+    /// The same, once it is `slots`, which are at least one.
+    #[inline(always)]
+    pub fn release_from(&self, kernel: KernelCq<'_>, slots: u32) {
         // Relaxed: only the distance is wanted; the release loads anew.
         let given = kernel.head.load(at(Site::CqLazyKernelHeadLoad));
         // Relaxed: as above.
         let head = self.head.load(Relaxed) as u32;
-        if head.wrapping_sub(given) as i32 >= (self.entries / 4).max(1) as i32 {
+        if head.wrapping_sub(given) as i32 >= slots as i32 {
+            seldom();
             self.release(kernel);
         }
     }

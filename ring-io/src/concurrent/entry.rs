@@ -3,6 +3,7 @@
 use std::fmt;
 use std::mem::{self, ManuallyDrop};
 
+use super::shared::Shared;
 use super::slots::{SharedCompletion, SharedSubmission};
 use super::submitter::Submitter;
 use crate::cqe::Cqe;
@@ -35,11 +36,16 @@ impl<'a, S: SharedSubmission, C: SharedCompletion> SqeGuard<'a, S, C> {
     /// # Safety
     ///
     /// As [`Submitter::push`].
-    #[inline]
+    #[inline(always)]
     pub unsafe fn push<P: Prepare<S>>(self, request: P) {
-        let sqe = request.prepare();
-        // SAFETY: the caller vouches for the entry.
-        unsafe { self.push_with(|slot| *slot = sqe) };
+        let shared = self.submitter.shared();
+        let mut sqe = request.prepare();
+        shared.note(&sqe);
+        Shared::<S, C>::untie(&mut sqe);
+        // SAFETY: this value holds the entry.
+        unsafe { shared.sqe(self.index).write(sqe) };
+        // SAFETY: filled; the caller vouches for the entry.
+        unsafe { self.push_filled() };
     }
 
     /// Pushes a request that lends nothing to the kernel.
@@ -65,11 +71,23 @@ impl<'a, S: SharedSubmission, C: SharedCompletion> SqeGuard<'a, S, C> {
         // SAFETY: this value holds the entry; it is whole before a reference to it is made.
         unsafe {
             slot.write(S::from(Sqe::new()));
-            fill(slot.as_mut());
+            let sqe = slot.as_mut();
+            fill(sqe);
+            shared.note(sqe);
+            Shared::<S, C>::untie(sqe);
         }
+        // SAFETY: filled; the caller vouches for the entry.
+        unsafe { self.push_filled() };
+    }
+
+    /// # Safety
+    ///
+    /// The entry is filled, noted and untied, and the kernel may do what it asks for.
+    #[inline(always)]
+    unsafe fn push_filled(self) {
         let this = ManuallyDrop::new(self);
         // SAFETY: this value held the index and gives it up; the caller vouches for the entry.
-        let position = unsafe { shared.push(&[this.index]) };
+        let position = unsafe { this.submitter.shared().push(&[this.index]) };
         this.submitter.note_push(position);
     }
 }
@@ -130,9 +148,11 @@ impl<'a, S: SharedSubmission, C: SharedCompletion> Batch<'a, S, C> {
         let Some(&index) = self.indices.get(self.filled) else {
             return Err(QueueFull(request));
         };
+        let shared = self.submitter.shared();
         let sqe = request.prepare();
+        shared.note(&sqe);
         // SAFETY: this value holds the entry.
-        unsafe { self.submitter.shared().sqe(index).write(sqe) };
+        unsafe { shared.sqe(index).write(sqe) };
         self.filled += 1;
         Ok(())
     }
@@ -156,12 +176,17 @@ impl<'a, S: SharedSubmission, C: SharedCompletion> Batch<'a, S, C> {
     /// The last entry's link is dropped: it would lead to another thread's request.
     #[inline]
     pub fn push(mut self) {
+        let shared = self.submitter.shared();
         let indices = &self.indices[..self.filled];
-        // SAFETY: this value held these indices and gives them up; who filled them vouched for the entries.
-        let position = unsafe { self.submitter.shared().push(indices) };
-        if self.filled != 0 {
-            self.submitter.note_push(position);
-        }
+        let Some(&last) = indices.last() else {
+            return;
+        };
+        // SAFETY: this value holds the entry, which is filled.
+        Shared::<S, C>::untie(unsafe { shared.sqe(last).as_mut() });
+        // SAFETY: this value held these indices and gives them up; who filled them vouched for the entries, each of
+        // which was noted then.
+        let position = unsafe { shared.push(indices) };
+        self.submitter.note_push(position);
         self.indices.drain(..self.filled);
     }
 }

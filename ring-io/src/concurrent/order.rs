@@ -133,6 +133,8 @@ sites! {
     EventLeave = Acquire,
     /// A waker looks for sleepers.
     EventProbe = Release,
+    /// A waker that comes behind all sleepers' requests looks for them.
+    EventGlance = Relaxed,
     /// A waker makes old keys worthless.
     EventBump = Release,
 }

@@ -74,11 +74,11 @@ impl<S: SharedSubmission, C: SharedCompletion> Driver for Entering<'_, S, C> {
     type Error = RingError;
 
     fn submit(&mut self) -> Result<u32, RingError> {
-        self.0.check_alive()?;
         if self.0.mode != Mode::Owned {
+            self.0.check_alive()?;
             return Ok(0);
         }
-        match self.0.enter_for_all() {
+        match self.0.enter_for_all().map_err(RingError::from) {
             Ok(Outcome::Submitted(count)) => Ok(count),
             Ok(Outcome::Delegated) | Err(RingError::Enter(_)) => Ok(0),
             Err(error) => Err(error),

@@ -170,8 +170,8 @@ impl<S: SharedSubmission, C: SharedCompletion> Ring<S, C> {
 
     /// Gives back the slots of all completions that were taken.
     ///
-    /// Only with [`lazy_release`](Builder::lazy_release) is there anything to give back, and then this has to come before
-    /// the ring's descriptor is polled.
+    /// With [`lazy_release`](Builder::lazy_release) this has to come before the ring's descriptor is polled; without it there
+    /// is no need.
     pub fn release(&self) {
         self.shared.cq.release(self.shared.kernel_cq());
     }
@@ -302,6 +302,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Clone for Ring<S, C> {
 
 impl<S: SharedSubmission, C: SharedCompletion> AsFd for Ring<S, C> {
     fn as_fd(&self) -> BorrowedFd<'_> {
+        self.shared.note_descriptor();
         // SAFETY: the descriptor is open as long as the ring.
         unsafe { BorrowedFd::borrow_raw(self.shared.core.ring_fd()) }
     }
@@ -309,6 +310,7 @@ impl<S: SharedSubmission, C: SharedCompletion> AsFd for Ring<S, C> {
 
 impl<S: SharedSubmission, C: SharedCompletion> AsRawFd for Ring<S, C> {
     fn as_raw_fd(&self) -> RawFd {
+        self.shared.note_descriptor();
         self.shared.core.ring_fd()
     }
 }

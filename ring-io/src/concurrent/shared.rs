@@ -14,8 +14,8 @@ use super::futex::Futex;
 use super::order::{Site, at};
 use super::pool::Pool;
 use super::slots::{Mapped, SharedCompletion, SharedSubmission};
-use super::submission::{KernelSq, Published, Scan, Submission, wake_fence};
-use super::sync::Padded;
+use super::submission::{KernelSq, Published, Publisher, Submission, wake_fence};
+use super::sync::{Padded, seldom};
 use super::wait::{Event, Waiting};
 use crate::core::Core;
 use crate::enter::{self, EnterError};
@@ -36,7 +36,27 @@ pub(super) enum Mode {
 /// What a description says beyond the kernel's setup.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Options {
+    /// Slots are given back a quarter of the queue at a time, also if the descriptor is polled.
     pub(super) is_lazy: bool,
+    /// Each slot counts, since the queue must not overflow.
+    pub(super) is_exact: bool,
+}
+
+impl Options {
+    /// From how many claimed slots on they are given back.
+    ///
+    /// Each giving back is a read-modify-write, so it is done for a few at a time; but what is not given back looks
+    /// full to the kernel, so these are few indeed.
+    fn release_from(self, entries: u32) -> u32 {
+        const FEW: u32 = 8;
+
+        let slots = match self {
+            Self { is_lazy: true, .. } => entries / 4,
+            Self { is_exact: true, .. } => 1,
+            _ => (entries / 16).min(FEW),
+        };
+        slots.max(1)
+    }
 }
 
 /// What became of a submit.
@@ -48,6 +68,36 @@ pub enum Outcome {
     /// Another thread is submitting, and hands this thread's entries over before it stops: they will be taken, and
     /// may not have been yet.
     Delegated,
+}
+
+/// Why a submit failed, in two registers. The larger type that the caller gets is put together where the
+/// compiler sees what the caller does with it: written to memory by a cold path, it would keep the outcome there, too.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Refusal {
+    /// The kernel refused for now.
+    Kernel(Errno),
+    /// The kernel has refused for good, now or earlier.
+    Dead(Errno),
+    /// The owner is gone.
+    OwnerGone,
+}
+
+impl From<Refusal> for RingError {
+    #[inline(always)]
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Kernel(errno) => Self::Enter(EnterError::from_errno(errno)),
+            Refusal::Dead(errno) => Self::Dead(EnterError::from_errno(errno)),
+            Refusal::OwnerGone => Self::OwnerGone,
+        }
+    }
+}
+
+/// What a publisher enters with: so many published entries from the kernel's head on.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    head: u32,
+    pending: u32,
 }
 
 /// One shared ring.
@@ -63,14 +113,15 @@ pub enum Outcome {
 pub(super) struct Shared<S, C> {
     pub(super) core: Core,
     pub(super) mode: Mode,
-    pub(super) options: Options,
     pub(super) sq: Submission,
     pub(super) cq: Completion,
     pub(super) waiting: Waiting,
     /// Free entries that came back without a request in them.
-    pub(super) pool: Pool,
+    pub(super) pool: Padded<Pool>,
     /// The owner's, on a ring that has one.
-    pub(super) duty: Duty,
+    ///
+    /// Who pushes there stores to it: not where all others look for the queues' addresses.
+    pub(super) duty: Padded<Duty>,
     /// Who waits until the kernel has taken entries sleeps on this.
     pub(super) rounds: Padded<Event>,
     /// How many requests were entered that will complete: at least so many, while a call is on its way. Stored by the
@@ -78,10 +129,16 @@ pub(super) struct Shared<S, C> {
     pub(super) entered: Padded<AtomicU64>,
     /// Whether entries without a completion were ever pushed.
     has_silent: AtomicU32,
+    /// From how many claimed slots on they are given back.
+    release_from: AtomicU32,
+    /// Whether that holds also if the ring's descriptor is polled.
+    keeps_for_poll: bool,
     /// The number with which the ring ended, or zero.
     dead: AtomicI32,
     sq_tail: NonNull<u32>,
     array: NonNull<u32>,
+    /// One less than there are submission entries.
+    sq_mask: u32,
     sqes: NonNull<S>,
     pub(super) cqes: Mapped<C>,
 }
@@ -98,11 +155,12 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     /// The ring has an array of indices and entries of these types, and nobody else uses it.
     pub(super) unsafe fn new(core: Core, mode: Mode, options: Options) -> Self {
         // SAFETY: the ring is live, so its structure is filled; `array` exists.
-        let (sq_tail, array, sqes, first, mask) = unsafe {
+        let (sq_tail, array, sq_mask, sqes, first, mask) = unsafe {
             let raw = &*core.as_ptr();
             (
                 NonNull::new_unchecked(raw.sq.ktail),
                 NonNull::new_unchecked(raw.sq.array),
+                raw.sq.ring_entries - 1,
                 NonNull::new_unchecked(raw.sq.sqes.cast::<S>()),
                 NonNull::new_unchecked(raw.cq.cqes.cast::<C>()),
                 raw.cq.ring_mask,
@@ -110,22 +168,24 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         };
         let entries = core.sq_entries();
         // SAFETY: mapped and aligned, as long as `core` lives.
-        let sq = Submission::new(unsafe { kernel_sq(&core, sq_tail, array) });
+        let sq = Submission::new(unsafe { kernel_sq(&core, sq_tail, array, sq_mask) });
         let cq = Completion::new(kernel_cq(&core), mask + 1);
         Self {
             mode,
-            options,
             sq,
             cq,
             waiting: Waiting::default(),
-            pool: Pool::new(entries),
-            duty: Duty::default(),
+            pool: Padded(Pool::new(entries)),
+            duty: Padded::default(),
             rounds: Padded::default(),
             entered: Padded(AtomicU64::new(0)),
             has_silent: AtomicU32::new(0),
+            release_from: AtomicU32::new(options.release_from(mask + 1)),
+            keeps_for_poll: options.is_lazy,
             dead: AtomicI32::new(0),
             sq_tail,
             array,
+            sq_mask,
             sqes,
             // SAFETY: the queue's places, mapped as long as `core` lives.
             cqes: unsafe { Mapped::new(first, mask) },
@@ -136,7 +196,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     #[inline(always)]
     pub(super) fn kernel_sq(&self) -> KernelSq<'_> {
         // SAFETY: mapped and aligned (1).
-        unsafe { kernel_sq(&self.core, self.sq_tail, self.array) }
+        unsafe { kernel_sq(&self.core, self.sq_tail, self.array, self.sq_mask) }
     }
 
     #[inline(always)]
@@ -152,44 +212,75 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         unsafe { self.sqes.add(index as usize) }
     }
 
+    /// Takes a free entry.
+    #[inline(always)]
+    pub(super) fn pop_one(&self) -> Option<u32> {
+        let mut index = [0];
+        if self.sq.pop(self.kernel_sq(), &mut index, 1) == 0 {
+            seldom();
+            return self.pop_returned_one();
+        }
+        Some(index[0])
+    }
+
+    #[cold]
+    fn pop_returned_one(&self) -> Option<u32> {
+        let mut index = [0];
+        (self.pop_returned(&mut index, 1) == 1).then_some(index[0])
+    }
+
     /// Takes free entries: at least `least` of `out`, or none; answers how many.
     #[inline]
     pub(super) fn pop(&self, out: &mut [u32], least: usize) -> usize {
         let count = self.sq.pop(self.kernel_sq(), out, least);
-        if count == 0 && self.pool.len() != 0 {
-            return self
-                .pool
-                .take(out, least, |out| self.sq.pop(self.kernel_sq(), out, 1));
+        if count == 0 {
+            seldom();
+            return self.pop_returned(out, least);
         }
         count
     }
 
+    /// The same, where the queue itself has none.
+    #[cold]
+    fn pop_returned(&self, out: &mut [u32], least: usize) -> usize {
+        if self.pool.len() == 0 {
+            return 0;
+        }
+        self.pool
+            .take(out, least, |out| self.sq.pop(self.kernel_sq(), out, 1))
+    }
+
+    /// Looks at a request before it is written to an entry: whether it has a completion.
+    // At the request and not at the entry: where its flags are known when the program is compiled, nothing is left of this.
+    #[inline(always)]
+    pub(super) fn note(&self, request: &S) {
+        if request.sqe().flags().contains(SqeFlags::CQE_SKIP_SUCCESS) {
+            seldom();
+            // Relaxed: the publisher that enters this entry acquires its stamp, which comes later.
+            self.has_silent.store(1, Relaxed);
+        }
+    }
+
+    /// Unties the last request of a batch from what comes behind: that is a stranger's.
+    #[inline(always)]
+    pub(super) fn untie(request: &mut S) {
+        let link = SqeFlags::IO_LINK | SqeFlags::IO_HARDLINK;
+        let sqe = request.sqe_mut();
+        if sqe.flags().intersects(link) {
+            seldom();
+            sqe.set_flags(sqe.flags() - link);
+        }
+    }
+
     /// Pushes filled entries as one batch.
-    ///
-    /// The last one loses its link: it would tie a stranger's entry to this batch.
     ///
     /// # Safety
     ///
     /// - The caller holds these indices, and gives them up.
+    /// - Each request was [`note`](Self::note)d, and the last one [untied](Self::untie).
     /// - The kernel may do what the entries ask for: see [`SubmissionQueue::push`](crate::SubmissionQueue::push).
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn push(&self, indices: &[u32]) -> u64 {
-        let Some(&last) = indices.last() else {
-            return self.sq.tickets();
-        };
-        let link = SqeFlags::IO_LINK | SqeFlags::IO_HARDLINK;
-        for &index in indices {
-            // SAFETY: the caller holds the entry, which it has filled (2).
-            let sqe = unsafe { self.sqe(index).as_mut() }.sqe_mut();
-            let flags = sqe.flags();
-            if flags.contains(SqeFlags::CQE_SKIP_SUCCESS) {
-                // Relaxed: the publisher that enters this entry acquires its stamp, which comes later.
-                self.has_silent.store(1, Relaxed);
-            }
-            if index == last && flags.intersects(link) {
-                sqe.set_flags(flags - link);
-            }
-        }
         // SAFETY: the caller vouches for it.
         unsafe { self.sq.push(self.kernel_sq(), indices) }
     }
@@ -199,128 +290,178 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     // returns, the first return behind a call is mispredicted, and each level of functions adds one. Measured at
     // one NOP a submit by one thread: 1.60 times the time of an ordinary ring before, 1.10 after.
     #[inline(always)]
-    pub(super) fn submit(&self) -> Result<Outcome, RingError> {
-        self.check_alive()?;
-        match self.mode {
-            Mode::Submitters => self.enter_for_all(),
-            Mode::Owned => self.tell_owner_of_work(),
-            Mode::Polled => self.show_to_poller(),
+    pub(super) fn submit(&self) -> Result<Outcome, Refusal> {
+        if self.mode == Mode::Submitters {
+            return self.enter_for_all();
         }
+        seldom();
+        self.let_enter()
     }
 
-    fn tell_owner_of_work(&self) -> Result<Outcome, RingError> {
+    /// Hands over what was pushed to whom it is up to enter for all.
+    #[cold]
+    #[inline(never)]
+    fn let_enter(&self) -> Result<Outcome, Refusal> {
+        self.look_alive()?;
+        if self.mode == Mode::Polled {
+            return self.show_to_poller();
+        }
         if self.duty.is_gone() {
-            return Err(RingError::OwnerGone);
+            return Err(Refusal::OwnerGone);
         }
         self.duty.call(&Futex);
         Ok(Outcome::Delegated)
     }
 
-    /// Submits by this thread.
+    /// Submits by this thread. What follows here is the usual case alone: one round, in which the kernel takes
+    /// everything, and nobody asks for another.
     #[inline(always)]
-    pub(super) fn enter_for_all(&self) -> Result<Outcome, RingError> {
+    pub(super) fn enter_for_all(&self) -> Result<Outcome, Refusal> {
+        self.look_alive()?;
         let Some(mut publisher) = self.sq.ask_to_publish() else {
+            seldom();
             return Ok(Outcome::Delegated);
         };
+        let round = self.begin_round(&mut publisher);
+        if round.pending != 0 {
+            let result = self.enter_with(round);
+            if result != Ok(round.pending) {
+                seldom();
+                return self.go_on(publisher, round, result);
+            }
+        }
+        let is_done = publisher.is_done();
+        self.rounds.glance(&Futex);
+        if is_done {
+            return Ok(Outcome::Submitted(round.pending));
+        }
+        seldom();
+        self.serve(publisher, round.pending)
+    }
+
+    /// The rest of a submit in whose first round the kernel did not take everything.
+    #[cold]
+    #[inline(never)]
+    fn go_on(
+        &self,
+        mut publisher: Publisher<'_>,
+        round: Round,
+        result: Result<u32, Errno>,
+    ) -> Result<Outcome, Refusal> {
         let mut count = 0;
+        let result = self.enter_on(round, result, &mut count);
+        let is_done = publisher.is_done();
+        self.rounds.glance(&Futex);
+        if is_done {
+            return self.outcome(result, count);
+        }
+        self.serve(publisher, count)
+    }
+
+    /// Does what others have asked for meanwhile. So many entries were handed over before.
+    #[cold]
+    #[inline(never)]
+    fn serve(&self, mut publisher: Publisher<'_>, mut count: u32) -> Result<Outcome, Refusal> {
         loop {
-            let scan = publisher.scan(self.kernel_sq());
-            let result = self.enter_with(scan, &mut count);
-            self.rounds.notify(&Futex, u32::MAX);
-            if publisher.is_done() {
-                return match result {
-                    Ok(()) => Ok(Outcome::Submitted(count)),
-                    Err(errno) => Err(self.refused(errno)),
-                };
+            let round = self.begin_round(&mut publisher);
+            let mut result = Ok(());
+            if round.pending != 0 {
+                let entered = self.enter_with(round);
+                result = self.enter_on(round, entered, &mut count);
+            }
+            let is_done = publisher.is_done();
+            self.rounds.glance(&Futex);
+            if is_done {
+                return self.outcome(result, count);
             }
         }
     }
 
-    /// One round of the publisher: enters until the kernel has everything, or refuses.
+    /// What a publisher's last round came to.
+    fn outcome(&self, result: Result<(), Errno>, count: u32) -> Result<Outcome, Refusal> {
+        match result {
+            Ok(()) => Ok(Outcome::Submitted(count)),
+            Err(errno) => Err(self.refused(errno)),
+        }
+    }
+
     #[inline(always)]
-    fn enter_with(&self, scan: Scan, count: &mut u32) -> Result<(), Errno> {
+    fn begin_round(&self, publisher: &mut Publisher<'_>) -> Round {
+        let scan = publisher.scan(self.kernel_sq());
         // Relaxed: only this thread's calls move it, as long as it is the publisher.
         let head = self.core.sq_head().load(Relaxed);
-        let pending = scan.tail.wrapping_sub(head);
-        if pending == 0 {
-            return Ok(());
-        }
-        let result = self.enter_counted(head, pending);
-        if let Ok(taken) = result
-            && taken == pending
-        {
-            *count += taken;
-            return Ok(());
-        }
-        self.enter_on(scan, count, result)
-    }
-
-    /// After a call in which the kernel did not take everything.
-    #[cold]
-    fn enter_on(
-        &self,
-        scan: Scan,
-        count: &mut u32,
-        mut result: Result<u32, Errno>,
-    ) -> Result<(), Errno> {
-        loop {
-            match result {
-                // What is published is taken or refused; nothing at all means that somebody else moved the head.
-                Ok(0) => return Err(Errno::from_raw(libc::EAGAIN)),
-                Ok(taken) => *count += taken,
-                Err(errno) if errno.raw() == libc::EINTR => {}
-                Err(errno) => return Err(errno),
-            }
-            // Relaxed: as above.
-            let head = self.core.sq_head().load(Relaxed);
-            let pending = scan.tail.wrapping_sub(head);
-            if pending == 0 {
-                return Ok(());
-            }
-            result = self.enter_counted(head, pending);
+        Round {
+            head,
+            pending: scan.tail.wrapping_sub(head),
         }
     }
 
-    /// Enters once, with so many entries from `head` on; answers how many the kernel took. For the publisher.
+    /// Enters once; answers how many the kernel took. For the publisher.
     #[inline(always)]
-    fn enter_counted(&self, head: u32, pending: u32) -> Result<u32, Errno> {
+    fn enter_with(&self, round: Round) -> Result<u32, Errno> {
         // Before the call: a completion must never be counted before its request. Relaxed: the kernel publishes
         // each completion with a release of its own, which comes later; who counts it has acquired that.
         let before = self.entered.load(at(Site::QuietEnteredLoad));
-        let expected = u64::from(pending - self.silent(head, pending));
+        let expected = round.pending - self.silent(round);
         self.entered
-            .store(before + expected, at(Site::QuietEnteredStore));
+            .store(before + u64::from(expected), at(Site::QuietEnteredStore));
         // SAFETY: no argument is passed.
-        let result = unsafe { enter::enter_raw(&self.core, pending, 0, 0, ptr::null(), 0) };
-        let taken = *result.as_ref().unwrap_or(&0);
-        if taken != pending {
-            let left = pending - taken;
-            let not_entered = u64::from(left - self.silent(head.wrapping_add(taken), left));
-            // Relaxed: who misses it counts too many, and looks again.
-            self.entered
-                .store(before + expected - not_entered, at(Site::QuietEnteredStore));
-        }
-        result
+        unsafe { enter::enter_raw(&self.core, round.pending, 0, 0, ptr::null(), 0) }
     }
 
-    /// How many of the published entries from `head` on, which is the kernel's, have no completion if they succeed.
-    /// For the publisher.
+    /// Enters until the kernel has everything, or refuses, after a call that came to `result`.
+    fn enter_on(
+        &self,
+        mut round: Round,
+        mut result: Result<u32, Errno>,
+        count: &mut u32,
+    ) -> Result<(), Errno> {
+        loop {
+            let taken = result.unwrap_or(0);
+            *count += taken;
+            round = Round {
+                head: round.head.wrapping_add(taken),
+                pending: round.pending - taken,
+            };
+            if round.pending == 0 {
+                return Ok(());
+            }
+            // Relaxed, both: who misses it counts too many, and looks again.
+            let counted = self.entered.load(at(Site::QuietEnteredLoad));
+            let not_entered = round.pending - self.silent(round);
+            self.entered.store(
+                counted - u64::from(not_entered),
+                at(Site::QuietEnteredStore),
+            );
+            match result {
+                // What is published is taken or refused; nothing at all means that somebody else moved the head.
+                Ok(0) => return Err(Errno::from_raw(libc::EAGAIN)),
+                Ok(_) => {}
+                Err(errno) if errno.raw() == libc::EINTR => {}
+                Err(errno) => return Err(errno),
+            }
+            result = self.enter_with(round);
+        }
+    }
+
+    /// How many of a round's entries have no completion if they succeed. For the publisher.
     #[inline(always)]
-    fn silent(&self, head: u32, count: u32) -> u32 {
+    fn silent(&self, round: Round) -> u32 {
         // Relaxed: the stamps of these entries were acquired.
         if self.has_silent.load(Relaxed) == 0 {
             return 0;
         }
-        self.count_silent(head, count)
+        seldom();
+        self.count_silent(round)
     }
 
     #[cold]
-    fn count_silent(&self, head: u32, count: u32) -> u32 {
+    fn count_silent(&self, round: Round) -> u32 {
         let kernel = self.kernel_sq();
         let mask = self.core.sq_entries() - 1;
-        (0..count)
+        (0..round.pending)
             .filter(|offset| {
-                let slot = head.wrapping_add(*offset) & mask;
+                let slot = round.head.wrapping_add(*offset) & mask;
                 // Relaxed: as above.
                 let index = kernel.array[slot as usize].load(Relaxed);
                 // SAFETY: published and not taken, so nobody writes to it; only this thread lets the kernel take more.
@@ -331,7 +472,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     }
 
     /// Publishes for the kernel's thread, and wakes it if it sleeps.
-    fn show_to_poller(&self) -> Result<Outcome, RingError> {
+    fn show_to_poller(&self) -> Result<Outcome, Refusal> {
         let mut count = 0;
         let mut result = Ok(());
         let published = self.sq.publish(self.kernel_sq(), |scan| {
@@ -363,11 +504,12 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         }
     }
 
-    /// What the caller is told of a refusal; one that is for good is kept.
+    /// What the caller is told of a refusal by the kernel; one that is for good is kept.
     #[cold]
-    pub(super) fn refused(&self, errno: Errno) -> RingError {
+    #[inline(never)]
+    pub(super) fn refused(&self, errno: Errno) -> Refusal {
         if !is_fatal(errno) {
-            return RingError::Enter(EnterError::from_errno(errno));
+            return Refusal::Kernel(errno);
         }
         // Relaxed, both: the number is all there is to read. Who is about to sleep sees it by the words of the event
         // that it sleeps on. The first reason is kept.
@@ -377,18 +519,23 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         self.waiting.wake_all(&Futex);
         self.rounds.notify(&Futex, u32::MAX);
         self.duty.call(&Futex);
-        RingError::Dead(EnterError::from_errno(errno))
+        Refusal::Dead(errno)
     }
 
     #[inline]
     pub(super) fn check_alive(&self) -> Result<(), RingError> {
+        Ok(self.look_alive()?)
+    }
+
+    #[inline(always)]
+    fn look_alive(&self) -> Result<(), Refusal> {
         // Relaxed: as in `refused`.
-        match self.dead.load(at(Site::DeadLook)) {
-            0 => Ok(()),
-            errno => Err(RingError::Dead(EnterError::from_errno(Errno::from_raw(
-                errno,
-            )))),
+        let errno = self.dead.load(at(Site::DeadLook));
+        if errno != 0 {
+            seldom();
+            return Err(Refusal::Dead(Errno::from_raw(errno)));
         }
+        Ok(())
     }
 
     /// Takes entries back that nobody filled.
@@ -401,15 +548,24 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     /// Takes completions that are there; answers how many.
     #[inline(always)]
     pub(super) fn claim(&self, out: &mut [C]) -> usize {
-        let count = self.cq.claim(self.kernel_cq(), &self.cqes, out);
+        // A copy of where they are: the compiler keeps it in registers.
+        let slots = self.cqes;
+        let count = self.cq.claim(self.kernel_cq(), &slots, out);
         if count != 0 {
-            if self.options.is_lazy {
-                self.cq.release_lazily(self.kernel_cq());
-            } else {
-                self.cq.release(self.kernel_cq());
-            }
+            // Relaxed: who learns late that the ring's descriptor is polled keeps a few slots once more.
+            let slots = self.release_from.load(Relaxed);
+            self.cq.release_from(self.kernel_cq(), slots);
         }
         count
+    }
+
+    /// From now on the ring's descriptor may be polled, so the kernel's view has to be the reapers'.
+    pub(super) fn note_descriptor(&self) {
+        if !self.keeps_for_poll {
+            // Relaxed: as in `claim`.
+            self.release_from.store(1, Relaxed);
+            self.cq.release(self.kernel_cq());
+        }
     }
 
     /// The same; where there are none, looks whether the kernel keeps some outside of the queue.
@@ -419,9 +575,9 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         if count != 0 || out.is_empty() {
             return Ok(count);
         }
-        if self.options.is_lazy {
-            self.cq.release(self.kernel_cq());
-        }
+        seldom();
+        // Who found nothing may go and poll the descriptor. Where nothing was kept, this stores nothing.
+        self.cq.release(self.kernel_cq());
         if !self.has_overflow() {
             return Ok(0);
         }
@@ -447,7 +603,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         match result {
             None | Some(Ok(_)) => Ok(()),
             Some(Err(errno)) if errno.raw() == libc::EINTR => Ok(()),
-            Some(Err(errno)) => Err(self.refused(errno)),
+            Some(Err(errno)) => Err(self.refused(errno).into()),
         }
     }
 
@@ -482,7 +638,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         match result {
             Ok(_) => Ok(()),
             Err(errno) if matches!(errno.raw(), libc::EINTR | libc::ETIME) => Ok(()),
-            Err(errno) => Err(self.refused(errno)),
+            Err(errno) => Err(self.refused(errno).into()),
         }
     }
 
@@ -499,9 +655,14 @@ const LONGEST: Duration = Duration::from_secs(1 << 31);
 
 /// # Safety
 ///
-/// Both point into the ring's memory: at its tail, and at its array of indices.
+/// Both point into the ring's memory: at its tail, and at its array of `mask + 1` indices.
 #[inline(always)]
-unsafe fn kernel_sq(core: &Core, tail: NonNull<u32>, array: NonNull<u32>) -> KernelSq<'_> {
+unsafe fn kernel_sq(
+    core: &Core,
+    tail: NonNull<u32>,
+    array: NonNull<u32>,
+    mask: u32,
+) -> KernelSq<'_> {
     // SAFETY: mapped, aligned, and accessed atomically by this side, as long as `core` lives.
     unsafe {
         KernelSq {
@@ -509,7 +670,7 @@ unsafe fn kernel_sq(core: &Core, tail: NonNull<u32>, array: NonNull<u32>) -> Ker
             tail: AtomicU32::from_ptr(tail.as_ptr()),
             array: std::slice::from_raw_parts(
                 array.as_ptr().cast::<AtomicU32>(),
-                core.sq_entries() as usize,
+                mask as usize + 1,
             ),
         }
     }

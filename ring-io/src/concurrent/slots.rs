@@ -28,7 +28,7 @@ pub trait SharedCompletion: CompletionEntry + Default {
 
     /// As [`Slots::copy`].
     #[doc(hidden)]
-    fn copy(slots: &Mapped<Self>, position: u32, left: u32) -> Copied<Self>;
+    fn copy(slots: Mapped<Self>, position: u32, left: u32) -> Copied<Self>;
 }
 
 /// 16 bytes of a completion queue, in the widths in which the kernel stores them.
@@ -49,7 +49,7 @@ const _: () = assert!(size_of::<Words>() == size_of::<Cqe>());
 /// 1. `first` points at `(mask + 1) * C::STRIDE` slots of 16 bytes, aligned to 8, mapped while `self` is used.
 /// 2. This side only ever loads from them, atomically.
 #[doc(hidden)]
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Mapped<C> {
     first: NonNull<C>,
     mask: u32,
@@ -64,6 +64,7 @@ impl<C: SharedCompletion> Mapped<C> {
         Self { first, mask }
     }
 
+    #[inline(always)]
     fn words(&self, position: u32, behind: usize) -> &Words {
         let slot = (position & self.mask) as usize * C::STRIDE + behind;
         debug_assert!(
@@ -75,6 +76,7 @@ impl<C: SharedCompletion> Mapped<C> {
     }
 
     /// The first 16 bytes of an entry.
+    #[inline(always)]
     fn cqe(&self, position: u32) -> Cqe {
         let words = self.words(position, 0);
         // Relaxed, all three: ordered by the tail; where they race with the kernel, the copy is discarded.
@@ -102,7 +104,7 @@ impl<C: SharedCompletion> Slots for Mapped<C> {
 
     #[inline(always)]
     fn copy(&self, position: u32, left: u32) -> Copied<C> {
-        C::copy(self, position, left)
+        C::copy(*self, position, left)
     }
 }
 
@@ -110,7 +112,7 @@ impl SharedCompletion for Cqe {
     const STRIDE: usize = 1;
 
     #[inline(always)]
-    fn copy(slots: &Mapped<Self>, position: u32, _left: u32) -> Copied<Self> {
+    fn copy(slots: Mapped<Self>, position: u32, _left: u32) -> Copied<Self> {
         let cqe = slots.cqe(position);
         Copied {
             slots: 1,
@@ -124,7 +126,7 @@ impl SharedCompletion for Cqe32 {
     const STRIDE: usize = 2;
 
     #[inline(always)]
-    fn copy(slots: &Mapped<Self>, position: u32, _left: u32) -> Copied<Self> {
+    fn copy(slots: Mapped<Self>, position: u32, _left: u32) -> Copied<Self> {
         let cqe = slots.cqe(position);
         Copied {
             slots: 1,
@@ -138,7 +140,7 @@ impl SharedCompletion for MixedCqe {
     const STRIDE: usize = 1;
 
     #[inline(always)]
-    fn copy(slots: &Mapped<Self>, position: u32, left: u32) -> Copied<Self> {
+    fn copy(slots: Mapped<Self>, position: u32, left: u32) -> Copied<Self> {
         let cqe = slots.cqe(position);
         if cqe.raw_flags() & sys::IORING_CQE_F_SKIP != 0 {
             return Copied {

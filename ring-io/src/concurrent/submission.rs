@@ -19,7 +19,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::order::{Site, at};
-use super::sync::{AtomicU32, AtomicU64, Padded, UnsafeCell, fence};
+use super::sync::{AtomicU32, AtomicU64, Padded, UnsafeCell, fence, seldom};
 
 /// The words of a submission queue that the kernel sees.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,15 @@ pub struct KernelSq<'a> {
     pub tail: &'a AtomicU32,
     /// The index of the entry at each position, modulo their number.
     pub array: &'a [AtomicU32],
+}
+
+impl<'a> KernelSq<'a> {
+    /// The array's word at `position`.
+    #[inline(always)]
+    fn index(self, position: u64) -> &'a AtomicU32 {
+        // The length is a power of two. Where it was computed as a mask and one, nothing is left of the check.
+        &self.array[position as usize & (self.array.len() - 1)]
+    }
 }
 
 /// What became of a call of [`Submission::publish`].
@@ -61,6 +70,7 @@ pub struct Scan {
 ///    `published` and stores the kernel's tail, which only grows and stops at the end of a batch that is ready.
 /// 5. A stamp at the slot of position `p` is at most `p`, until the batch that starts at `p` is ready: then it is
 ///    that batch's end.
+/// 6. There are `mask + 1` stamps, as many as the array has words, which is a power of two.
 #[derive(Debug)]
 pub struct Submission {
     mask: u32,
@@ -109,11 +119,19 @@ impl Submission {
         }
     }
 
+    /// The stamp of the batch that starts at `position`.
+    #[inline(always)]
+    fn stamp(&self, position: u64) -> &AtomicU64 {
+        let slot = position as u32 & self.mask;
+        // SAFETY: no larger than the mask, and there is one stamp more than that (6).
+        unsafe { self.stamps.get_unchecked(slot as usize) }
+    }
+
     /// Takes up to `out.len()` free entries, and at least `least` or none; answers how many.
     ///
     /// Lock-free: where a claim fails, another thread's succeeded. Linearises at the claim; an empty answer at the
     /// load of the kernel's head.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&self, kernel: KernelSq<'_>, out: &mut [u32], least: usize) -> usize {
         // Acquire: pairs with the claim's release in other threads.
         let mut head = self.head.load(at(Site::SqPopHeadLoad));
@@ -122,18 +140,19 @@ impl Submission {
             let free = kernel.head.load(at(Site::SqPopKernelHeadLoad));
             let free = free.wrapping_sub(head as u32) as i32;
             if free <= 0 {
+                seldom();
                 return 0;
             }
             // A head that is out of date can make `free` too large: the claim fails then, but the loads come first.
-            let count = (free as usize).min(out.len()).min(kernel.array.len());
+            let count = (free as usize).min(out.len());
             if count < least.max(1) {
+                seldom();
                 return 0;
             }
             for (offset, index) in out[..count].iter_mut().enumerate() {
-                let slot = (head as u32).wrapping_add(offset as u32) & self.mask;
                 // Relaxed: ordered by the kernel's head. A pusher of the next round may store meanwhile; then other
                 // threads have popped these positions, and the claim fails.
-                *index = kernel.array[slot as usize].load(Relaxed);
+                *index = kernel.index(head + offset as u64).load(Relaxed);
             }
             // Positions never repeat, so success proves that nobody popped since the load.
             //
@@ -146,7 +165,10 @@ impl Submission {
                 at(Site::SqPopClaimFail),
             ) {
                 Ok(_) => return count,
-                Err(current) => head = current,
+                Err(current) => {
+                    seldom();
+                    head = current;
+                }
             }
         }
     }
@@ -160,7 +182,7 @@ impl Submission {
     ///
     /// - Each index was popped by [`pop`](Self::pop) and not pushed since, and the caller gives it up.
     /// - The entries at these indices are what the kernel may read.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn push(&self, kernel: KernelSq<'_>, indices: &[u32]) -> u64 {
         if indices.is_empty() {
             return self.tickets();
@@ -183,13 +205,12 @@ impl Submission {
     #[inline(always)]
     pub fn fulfil_ticket(&self, kernel: KernelSq<'_>, ticket: u64, indices: &[u32]) -> u64 {
         for (offset, index) in indices.iter().enumerate() {
-            let slot = (ticket as u32).wrapping_add(offset as u32) & self.mask;
             // Relaxed: made visible by the stamp, and to the kernel by its tail.
-            kernel.array[slot as usize].store(*index, Relaxed);
+            kernel.index(ticket + offset as u64).store(*index, Relaxed);
         }
         let end = ticket + indices.len() as u64;
         // Release: pairs with the publisher's acquire of the stamp; it sees the entries and their indices.
-        self.stamps[(ticket as u32 & self.mask) as usize].store(end, at(Site::SqPushStamp));
+        self.stamp(ticket).store(end, at(Site::SqPushStamp));
         end
     }
 
@@ -219,7 +240,11 @@ impl Submission {
     pub fn ask_to_publish(&self) -> Option<Publisher<'_>> {
         // AcqRel: acquires the last publisher's `published`; releases this thread's stamps to who publishes now.
         let asked = self.requests.fetch_add(1, at(Site::SqPublishRequest));
-        (asked == 0).then_some(Publisher {
+        if asked != 0 {
+            seldom();
+            return None;
+        }
+        Some(Publisher {
             queue: self,
             served: 1,
         })
@@ -281,8 +306,7 @@ impl Publisher<'_> {
         let mut end = start;
         loop {
             // Acquire: pairs with the pusher's release; entries and indices of the batch are written.
-            let stamp =
-                queue.stamps[(end as u32 & queue.mask) as usize].load(at(Site::SqPublishStampLoad));
+            let stamp = queue.stamp(end).load(at(Site::SqPublishStampLoad));
             // An earlier round's stamp is no larger than the position (5).
             if stamp <= end {
                 break;

@@ -10,6 +10,7 @@ use super::error::RingError;
 use super::ring::Ring;
 use super::shared::{Mode, Outcome, Shared};
 use super::slots::{SharedCompletion, SharedSubmission};
+use super::sync::seldom;
 use crate::cqe::Cqe;
 use crate::sq::QueueFull;
 use crate::sqe::{Prepare, SafeToPush, Sqe};
@@ -43,9 +44,9 @@ const CACHE_MAX: usize = 64;
 /// [`leave`](Self::leave) does not wait at all.
 pub struct Submitter<S: SharedSubmission = Sqe, C: SharedCompletion = Cqe> {
     ring: Ring<S, C>,
-    /// Free entries of this thread.
-    cache: RefCell<Vec<u32>>,
-    cache_size: usize,
+    /// Free entries of this thread, in the first `kept` places.
+    cache: Box<[Cell<u32>]>,
+    kept: Cell<usize>,
     /// Room for the indices of a batch.
     spare: RefCell<Vec<u32>>,
     /// Everything this thread pushed lies before this position.
@@ -65,8 +66,8 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
         let cache_size = (cache_size as usize).min(CACHE_MAX);
         Self {
             ring: ring.clone(),
-            cache: RefCell::new(Vec::with_capacity(cache_size)),
-            cache_size,
+            cache: (0..cache_size).map(|_| Cell::new(0)).collect(),
+            kept: Cell::new(0),
             spare: RefCell::new(Vec::new()),
             pushed: Cell::new(0),
             submitted: Cell::new(0),
@@ -90,26 +91,38 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     ///
     /// Lock-free. It may be held as long as it has to be: that takes one entry away from the others and delays nobody.
     #[doc(alias = "io_uring_get_sqe")]
-    #[inline]
+    #[inline(always)]
     pub fn pop_sqe(&self) -> Option<SqeGuard<'_, S, C>> {
         // SAFETY: the index is free, and the guard's own from now on.
         self.pop_index()
             .map(|index| unsafe { SqeGuard::new(self, index) })
     }
 
-    #[inline]
+    #[inline(always)]
     fn pop_index(&self) -> Option<u32> {
-        if self.cache_size == 0 {
-            let mut index = [0];
-            return (self.shared().pop(&mut index, 1) == 1).then_some(index[0]);
+        let kept = self.kept.get();
+        if let Some(index) = self.cache[..].get(kept.wrapping_sub(1)) {
+            self.kept.set(kept - 1);
+            return Some(index.get());
         }
-        let mut cache = self.cache.borrow_mut();
-        if cache.is_empty() {
-            let mut indices = [0; CACHE_MAX];
-            let count = self.shared().pop(&mut indices[..self.cache_size], 1);
-            cache.extend_from_slice(&indices[..count]);
+        if self.cache.is_empty() {
+            return self.shared().pop_one();
         }
-        cache.pop()
+        self.pop_many()
+    }
+
+    /// Fills the cache, but for one.
+    #[cold]
+    #[inline(never)]
+    fn pop_many(&self) -> Option<u32> {
+        let mut indices = [0; CACHE_MAX];
+        let count = self.shared().pop(&mut indices[..self.cache.len()], 1);
+        let (&first, others) = indices[..count].split_first()?;
+        for (place, index) in self.cache.iter().zip(others) {
+            place.set(*index);
+        }
+        self.kept.set(others.len());
+        Some(first)
     }
 
     /// Takes `count` free entries for one batch, or none.
@@ -143,7 +156,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     /// As [`SubmissionQueue::push`](crate::SubmissionQueue::push). Where another thread submits, the request is taken
     /// later than [`submit`](Self::submit) returns: also what the kernel reads at submission only has to stay valid until the
     /// completion, or until [`submit_consumed`](Self::submit_consumed) returns.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn push<P: Prepare<S>>(&self, request: P) -> Result<(), QueueFull<P>> {
         match self.pop_sqe() {
             // SAFETY: the caller vouches for the request.
@@ -223,9 +236,21 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     #[doc(alias = "io_uring_submit")]
     #[inline(always)]
     pub fn submit(&self) -> Result<Outcome, RingError> {
-        let outcome = self.shared().submit();
-        self.note(&outcome);
-        outcome
+        match self.shared().submit() {
+            Ok(outcome) => {
+                self.submitted.set(self.pushed.get());
+                if let Outcome::Submitted(1..) = outcome {
+                    self.has_entered.set(true);
+                }
+                Ok(outcome)
+            }
+            Err(refusal) => {
+                seldom();
+                // Some may have been taken before the rest was refused.
+                self.has_entered.set(true);
+                Err(refusal.into())
+            }
+        }
     }
 
     /// Submits, and waits until the kernel has taken everything that this thread has pushed. What it reads at submission
@@ -313,21 +338,6 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
         self.leaves.set(true);
     }
 
-    #[inline(always)]
-    fn note(&self, outcome: &Result<Outcome, RingError>) {
-        match outcome {
-            Ok(Outcome::Delegated) => self.submitted.set(self.pushed.get()),
-            Ok(Outcome::Submitted(count)) => {
-                self.submitted.set(self.pushed.get());
-                if *count != 0 {
-                    self.has_entered.set(true);
-                }
-            }
-            // Some may have been taken before the rest was refused.
-            Err(_) => self.has_entered.set(true),
-        }
-    }
-
     /// Notes that a push of this thread ended at `position`.
     #[inline]
     pub(super) fn note_push(&self, position: u64) {
@@ -339,10 +349,12 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
         if indices.is_empty() {
             return;
         }
-        if let (&[index], Ok(mut cache)) = (indices, self.cache.try_borrow_mut())
-            && cache.len() < self.cache_size
+        let kept = self.kept.get();
+        if let &[index] = indices
+            && let Some(place) = self.cache.get(kept)
         {
-            cache.push(index);
+            place.set(index);
+            self.kept.set(kept + 1);
             return;
         }
         self.shared().give_back(indices);
@@ -356,7 +368,10 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
 
 impl<S: SharedSubmission, C: SharedCompletion> Drop for Submitter<S, C> {
     fn drop(&mut self) {
-        let kept = self.cache.take();
+        let kept: Vec<_> = self.cache[..self.kept.take()]
+            .iter()
+            .map(Cell::get)
+            .collect();
         if !kept.is_empty() {
             self.shared().give_back(&kept);
         }
@@ -375,7 +390,7 @@ impl<S: SharedSubmission, C: SharedCompletion> fmt::Debug for Submitter<S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Submitter")
             .field("ring", &self.ring)
-            .field("cache_size", &self.cache_size)
+            .field("cache_size", &self.cache.len())
             .finish_non_exhaustive()
     }
 }

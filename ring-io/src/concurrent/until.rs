@@ -31,15 +31,20 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
             if self.sq.is_taken(self.kernel_sq(), position) {
                 return Ok(());
             }
+            // The common case without an announcement.
             submit()?;
+            if self.sq.is_taken(self.kernel_sq(), position) {
+                return Ok(());
+            }
             if self.mode == Mode::Polled && yields(&mut looks) {
                 continue;
             }
-            let key = self.rounds.prepare();
-            if !self.sq.is_taken(self.kernel_sq(), position) {
-                self.rounds.park(&Futex, key, Some(LOOK_AGAIN));
-            }
-            self.rounds.leave();
+            self.rounds.nap(
+                &Futex,
+                Some(LOOK_AGAIN),
+                || submit().map(drop),
+                || self.sq.is_taken(self.kernel_sq(), position),
+            )?;
         }
     }
 
@@ -65,7 +70,11 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
             if end.is_some_and(|end| end <= Instant::now()) {
                 return Ok(false);
             }
+            // The common case without an announcement.
             submit()?;
+            if has_room() {
+                return Ok(true);
+            }
             if self.mode == Mode::Polled {
                 if self.is_full() {
                     self.wait_for_poller()?;
@@ -75,11 +84,8 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
                     continue;
                 }
             }
-            let key = self.rounds.prepare();
-            if !has_room() {
-                self.rounds.park(&Futex, key, Some(LOOK_AGAIN));
-            }
-            self.rounds.leave();
+            self.rounds
+                .nap(&Futex, Some(LOOK_AGAIN), || submit().map(drop), has_room)?;
         }
     }
 
@@ -101,7 +107,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         match unsafe { enter::enter_raw(&self.core, 0, 0, flags, ptr::null(), 0) } {
             Ok(_) => Ok(()),
             Err(errno) if errno.raw() == libc::EINTR => Ok(()),
-            Err(errno) => Err(self.refused(errno)),
+            Err(errno) => Err(self.refused(errno).into()),
         }
     }
 

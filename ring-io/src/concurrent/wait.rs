@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use super::order::{Site, at};
-use super::sync::{AtomicU32, Padded};
+use super::sync::{AtomicU32, Padded, seldom};
 
 /// Puts threads to sleep, and wakes them.
 pub trait Parker {
@@ -34,6 +34,12 @@ pub trait Parker {
 /// - the waker's: then the sleeper acquires it, and its look sees what the waker did before.
 ///
 /// After it has left, a sleeper sees what all wakers did that counted on it.
+///
+/// A waker that also settles requests (see [`Publisher`](super::submission::Publisher)) needs no read-modify-write of its
+/// own: a sleeper that [`nap`](Self::nap)s asks after its announcement, so one of *these* two comes first:
+///
+/// - the sleeper's request: then who settles it sees the announcement, and the waker [`glance`](Self::glance)s after;
+/// - the settlement: then the sleeper is the publisher itself, or asks one who comes later, and sees what was done before.
 #[derive(Debug, Default)]
 pub struct Event {
     /// How many threads are between `prepare` and `leave`.
@@ -46,10 +52,44 @@ impl Event {
     /// Announces a sleeper; answers the key to park with.
     #[inline]
     pub fn prepare(&self) -> u32 {
+        self.announce();
+        self.key()
+    }
+
+    fn announce(&self) {
         // Acquire: pairs with the waker's probe, where that comes first.
         self.waiters.fetch_add(1, at(Site::EventPrepare));
+    }
+
+    fn key(&self) -> u32 {
         // Acquire: pairs with the waker's bump: who takes the new key sees what the waker did before.
         self.epoch.load(at(Site::EventKeyLoad))
+    }
+
+    /// Asks for something, and sleeps unless it is over: until woken, or for `at_most`.
+    ///
+    /// `ask` makes sure that somebody will [`glance`](Self::glance) after this announcement, or has made `is_over` come
+    /// out as true. A request to publish does.
+    ///
+    /// # Errors
+    ///
+    /// As `ask`; without a sleep then.
+    pub fn nap<E>(
+        &self,
+        parker: &impl Parker,
+        at_most: Option<Duration>,
+        ask: impl FnOnce() -> Result<(), E>,
+        is_over: impl FnOnce() -> bool,
+    ) -> Result<(), E> {
+        self.announce();
+        let result = ask();
+        // Only now: this thread may just have woken itself.
+        let key = self.key();
+        if result.is_ok() && !is_over() {
+            self.park(parker, key, at_most);
+        }
+        self.leave();
+        result
     }
 
     /// Sleeps, unless there was a notification since `key` was taken.
@@ -67,15 +107,32 @@ impl Event {
     }
 
     /// Wakes up to `count` sleepers.
-    #[inline]
+    #[inline(always)]
     pub fn notify(&self, parker: &impl Parker, count: u32) {
         // A read-modify-write that changes nothing: it takes its place in the order of the word's changes.
         // Release: pairs with the sleeper's announcement, where that comes later.
         if self.waiters.fetch_add(0, at(Site::EventProbe)) != 0 {
-            // Release: pairs with the load of the key.
-            self.epoch.fetch_add(1, at(Site::EventBump));
-            parker.wake(&self.epoch, count);
+            seldom();
+            self.wake(parker, count);
         }
+    }
+
+    /// Wakes all who [`nap`](Self::nap), after requests of theirs were settled.
+    #[inline(always)]
+    pub fn glance(&self, parker: &impl Parker) {
+        // Relaxed: the requests, and their settlement before this, are one chain of read-modify-writes.
+        if self.waiters.load(at(Site::EventGlance)) != 0 {
+            seldom();
+            self.wake(parker, u32::MAX);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake(&self, parker: &impl Parker, count: u32) {
+        // Release: pairs with the load of the key.
+        self.epoch.fetch_add(1, at(Site::EventBump));
+        parker.wake(&self.epoch, count);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Handles, guards, batches: what is free, what is pushed, what is refused.
 
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use ring_io::concurrent::{Outcome, Ring, Submitter};
@@ -381,6 +382,41 @@ fn lazily_kept_slots_are_given_back_before_a_wait() {
         let waited = ring.wait(&mut out, Some(Duration::from_nanos(1)));
         assert_eq!(waited, Ok(0));
     }
+}
+
+// Slots are kept for a while, and what is kept looks like a completion to who polls.
+#[test]
+fn the_descriptor_of_a_drained_ring_is_not_readable() {
+    let ring = Ring::new(64).expect("a ring");
+    let submitter = ring.submitter();
+    let mut out = [Cqe::default()];
+    let mut reap = |number| {
+        submitter.push_nop(number).expect("room");
+        submitter.submit().expect("a live ring");
+        assert_eq!(ring.wait(&mut out, None), Ok(1));
+    };
+    let is_readable = |fd| {
+        let mut poll = libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one structure, which outlives the call.
+        assert!(unsafe { libc::poll(&raw mut poll, 1, 0) } >= 0);
+        poll.revents & libc::POLLIN != 0
+    };
+    reap(0);
+    reap(1);
+    // Nobody could poll until now.
+    let fd = ring.as_raw_fd();
+    assert!(!is_readable(fd));
+    for number in 2..20 {
+        reap(number);
+        assert!(!is_readable(fd));
+    }
+    submitter.push_nop(20).expect("room");
+    submitter.submit().expect("a live ring");
+    assert!(is_readable(fd));
 }
 
 trait PushNop {

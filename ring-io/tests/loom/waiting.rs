@@ -227,6 +227,64 @@ fn an_event_wakes_who_prepared_and_who_comes_late_sees_why() {
     });
 }
 
+/// Submits as a ring's publisher does, and wakes who waits for that.
+fn submit_and_glance(ring: &Ring, rounds: &Event, futex: &Futex) {
+    let Some(mut publisher) = ring.sq.ask_to_publish() else {
+        return;
+    };
+    loop {
+        let scan = publisher.scan(ring.memory.sq());
+        let pending = scan.tail.wrapping_sub(ring.memory.sq().head.load(Relaxed));
+        if pending != 0 {
+            ring.kernel.lock().unwrap().take(&ring.memory, pending);
+        }
+        let is_done = publisher.is_done();
+        rounds.glance(futex);
+        if is_done {
+            return;
+        }
+    }
+}
+
+// The publisher does not touch the sleepers' word by a read-modify-write; naps have no end here.
+#[test]
+fn who_waits_until_its_entry_is_taken_is_woken() {
+    static SLEPT: Counter = Counter::new(0);
+    check(usual(3), || {
+        let shared = Arc::new((Ring::new(2, 4, u32::MAX), Event::default(), Futex::new()));
+        let work = |shared: &(Ring, Event, Futex), token: u64| {
+            let (ring, rounds, futex) = shared;
+            assert!(ring.push(token));
+            let position = ring.sq.tickets();
+            let is_taken = || ring.sq.is_taken(ring.memory.sq(), position);
+            submit_and_glance(ring, rounds, futex);
+            while !is_taken() {
+                let result: Result<(), Dead> = rounds.nap(
+                    futex,
+                    None,
+                    || {
+                        submit_and_glance(ring, rounds, futex);
+                        Ok(())
+                    },
+                    || {
+                        let is_taken = is_taken();
+                        if !is_taken {
+                            SLEPT.fetch_add(1, Relaxed);
+                        }
+                        is_taken
+                    },
+                );
+                result.unwrap();
+            }
+        };
+        let other = Arc::clone(&shared);
+        let thread = thread::spawn(move || work(&other, 1));
+        work(&shared, 2);
+        thread.join().unwrap();
+    });
+    assert_happened(&SLEPT, "a thread that sleeps until its entry is taken");
+}
+
 /// Remembers whether anybody was to be woken.
 #[derive(Default)]
 struct Witness(std::sync::atomic::AtomicBool);

@@ -126,6 +126,56 @@ pub(super) const TESTS: &[Litmus] = &[
             ],
         ],
     },
+    // Who waits for the kernel to take its entry asks for a publication behind its announcement: the publisher settles that
+    // request, and looks after.
+    Litmus {
+        name: "a sleeper whose request is settled is seen by the publisher",
+        edge: "a sleeper is seen, or sees why it need not sleep",
+        initial: &[("waiters", 0), ("requests", 1)],
+        threads: &[
+            &[
+                update("waiters", site("EventPrepare"), 0, 1),
+                update("requests", site("SqPublishRequest"), 1, 2),
+            ],
+            &[
+                update("requests", site("SqPublishFinish"), 2, 1),
+                read("waiters", site("EventGlance"), 0),
+            ],
+        ],
+    },
+    // Another thread's request between the two must not cut the chain.
+    Litmus {
+        name: "a sleeper whose request is settled is seen behind another's request",
+        edge: "a sleeper is seen, or sees why it need not sleep",
+        initial: &[("waiters", 0), ("requests", 1)],
+        threads: &[
+            &[
+                update("waiters", site("EventPrepare"), 0, 1),
+                update("requests", site("SqPublishRequest"), 1, 2),
+            ],
+            &[update("requests", site("SqPublishRequest"), 2, 3)],
+            &[
+                update("requests", site("SqPublishFinish"), 3, 2),
+                read("waiters", site("EventGlance"), 0),
+            ],
+        ],
+    },
+    // The publisher was done before: then the sleeper sees what its round took.
+    Litmus {
+        name: "a sleeper that asks too late sees what the kernel has taken",
+        edge: "a sleeper is seen, or sees why it need not sleep",
+        initial: &[("khead", 0), ("requests", 1)],
+        threads: &[
+            &[
+                write("khead", RELEASE, 1),
+                update("requests", site("SqPublishFinish"), 1, 0),
+            ],
+            &[
+                update("requests", site("SqPublishRequest"), 0, 1),
+                read("khead", site("SqTakenKernelHeadLoad"), 0),
+            ],
+        ],
+    },
     // The owner sleeps on an event too; what it looks at before is the tickets and the stamps.
     Litmus {
         name: "an owner that is announced too late sees what was pushed",
