@@ -119,7 +119,7 @@
 //! | [`reap`](Ring::reap) after an overflow | one thread enters the kernel | others see an empty queue | not possible |
 //! | [`wait`](Ring::wait) | blocks | the leader's stall delays those who sleep | not possible |
 //! | [`wait_for_space`](Submitter::wait_for_space) | blocks | delays nobody | not possible |
-//! | to drop a [`Submitter`] | blocks, if it entered | delays nobody | what it entered is cancelled |
+//! | to drop a [`Submitter`] | blocks, if it entered; in a panic for a second at most | delays nobody | what it entered is cancelled |
 //!
 //! A thread "ends" here by a panic or a return; `pthread_cancel(3)`, a signal handler that does not return, and the use of
 //! a ring in a signal handler are not allowed.

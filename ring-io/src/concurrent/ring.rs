@@ -211,6 +211,15 @@ impl<S: SharedSubmission, C: SharedCompletion> Ring<S, C> {
             .load(std::sync::atomic::Ordering::Relaxed)
     }
 
+    /// How many [`Submitter`]s a panic dropped that could not wait for what they had entered: requests of this ring may
+    /// have been cancelled with their threads.
+    pub fn abandoned(&self) -> u32 {
+        // Relaxed: a counter.
+        self.shared
+            .abandoned
+            .load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// Makes the thread that runs the ring's [`Owner`](super::Owner) submit what is there and return. Without one, nothing.
     ///
     /// What is pushed later stays in the queue until the owner is run once more; when it is dropped, submits and waits

@@ -133,6 +133,8 @@ pub(super) struct Shared<S, C> {
     release_from: AtomicU32,
     /// Whether that holds also if the ring's descriptor is polled.
     keeps_for_poll: bool,
+    /// How many submitters went, in a panic, with requests under way.
+    pub(super) abandoned: AtomicU32,
     /// The number with which the ring ended, or zero.
     dead: AtomicI32,
     sq_tail: NonNull<u32>,
@@ -182,6 +184,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
             has_silent: AtomicU32::new(0),
             release_from: AtomicU32::new(options.release_from(mask + 1)),
             keeps_for_poll: options.is_lazy,
+            abandoned: AtomicU32::new(0),
             dead: AtomicI32::new(0),
             sq_tail,
             array,

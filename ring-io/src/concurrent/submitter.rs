@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::entry::{Batch, SqeGuard};
@@ -17,6 +18,9 @@ use crate::sqe::{Prepare, SafeToPush, Sqe};
 
 /// The most entries that a thread keeps.
 const CACHE_MAX: usize = 64;
+
+/// How long a panic waits for requests: what the kernel has in its hands ends sooner, what waits for somebody never may.
+const PATIENCE_IN_PANIC: Duration = Duration::from_secs(1);
 
 /// One thread's way to push and submit; made by [`Ring::submitter`].
 ///
@@ -37,11 +41,14 @@ const CACHE_MAX: usize = 64;
 ///
 /// Completions do not tell who entered, so what is waited for is that the whole ring comes to rest: where other
 /// threads go on submitting, that may take as long as they do. Requests are counted by their last completions, so **some
-/// thread has to go on reaping** if completions overflow the queue, also where a panic unwinds through this handle. Not
-/// counted, and so not waited for, are requests with
+/// thread has to go on reaping** if completions overflow the queue. Not counted, and so not waited for, are requests with
 /// [`CQE_SKIP_SUCCESS`](crate::SqeFlags::CQE_SKIP_SUCCESS); where such a request fails, and where another ring sends
 /// this one a message, one completion too many is counted, and the wait may end one request early.
 /// [`leave`](Self::leave) does not wait at all.
+///
+/// Where a panic unwinds through this handle, whoever would have reaped may be the one who panics. So it waits for one
+/// second at most then; [`Ring::abandoned`] counts those that went with requests under way, which are cancelled when
+/// their thread ends.
 pub struct Submitter<S: SharedSubmission = Sqe, C: SharedCompletion = Cqe> {
     ring: Ring<S, C>,
     /// Free entries of this thread, in the first `kept` places.
@@ -381,7 +388,11 @@ impl<S: SharedSubmission, C: SharedCompletion> Drop for Submitter<S, C> {
         }
         let owns = self.shared().mode == Mode::Submitters && self.has_entered.get();
         if owns && !self.leaves.get() {
-            self.shared().wait_for_quiet();
+            let at_most = std::thread::panicking().then_some(PATIENCE_IN_PANIC);
+            if !self.shared().wait_for_quiet(at_most) {
+                // Relaxed: a number to look at.
+                self.shared().abandoned.fetch_add(1, Relaxed);
+            }
         }
     }
 }

@@ -120,10 +120,15 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         ended >= self.entered.load(at(Site::QuietEnteredLoad))
     }
 
-    /// Returns once every request that was entered has completed, or the ring has ended.
-    pub(super) fn wait_for_quiet(&self) {
+    /// Returns once every request that was entered has completed, or the ring has ended, or after `at_most`; whether
+    /// there is nothing left to wait for.
+    pub(super) fn wait_for_quiet(&self, at_most: Option<Duration>) -> bool {
+        let end = at_most.map(|at_most| Instant::now() + at_most);
         let mut pause = Duration::from_micros(50);
         while self.check_alive().is_ok() && !self.is_quiet() {
+            if end.is_some_and(|end| end <= Instant::now()) {
+                return false;
+            }
             if self.has_overflow() {
                 // What is refused now is tried again; what is refused for good ends the loop.
                 let _ = self.flush();
@@ -132,6 +137,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
         }
+        true
     }
 }
 

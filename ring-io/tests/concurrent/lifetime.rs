@@ -190,3 +190,64 @@ fn what_was_pushed_and_not_submitted_goes_with_the_submitter() {
     drop(submitter);
     assert_eq!(wait_for_one(&ring).user_data(), 3);
 }
+
+/// Panics with a submitter in its hands that has entered something.
+fn panics_after(ring: &Ring, push: impl FnOnce(&Submitter) + Send) {
+    let result = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let submitter = ring.submitter();
+            push(&submitter);
+            std::panic::panic_any("on purpose");
+        });
+        thread.join()
+    });
+    assert!(result.is_err(), "it panics");
+}
+
+// Nobody reaps, so the last completions never come to the queue.
+#[test]
+fn a_panic_with_an_overflow_that_nobody_reaps_does_not_hang() {
+    let ring = Ring::builder(8).cq_entries(8).build().expect("a ring");
+    panics_after(&ring, |submitter| {
+        for number in 0..24 {
+            submitter.push_nop(number).expect("room");
+            submitter.submit().expect("a live ring");
+        }
+    });
+    assert!(ring.has_overflow());
+    assert_eq!(ring.abandoned(), 1);
+    let mut numbers = Vec::new();
+    while numbers.len() < 24 {
+        let cqe = wait_for_one(&ring);
+        assert_eq!(cqe.result(), Ok(0));
+        numbers.push(cqe.user_data());
+    }
+    assert_eq!(numbers, (0..24).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_panic_over_a_request_that_never_ends_does_not_hang() {
+    let ring = Ring::new(8).expect("a ring");
+    let (reader, writer) = pipe();
+    let mut buffer = [0];
+    let request = read(&reader, &mut buffer, u64::MAX, 1);
+    panics_after(&ring, |submitter| {
+        // SAFETY: the buffer outlives the completion, which is reaped below.
+        unsafe { submitter.push(request) }.expect("room");
+        submitter.submit().expect("a live ring");
+    });
+    assert_eq!(ring.abandoned(), 1);
+    write(&writer, b"x");
+    assert_eq!(wait_for_one(&ring).user_data(), 1);
+}
+
+#[test]
+fn a_panic_waits_for_what_completes() {
+    let ring = Ring::new(8).expect("a ring");
+    panics_after(&ring, |submitter| {
+        submitter.push_nop(1).expect("room");
+        submitter.submit().expect("a live ring");
+    });
+    assert_eq!(ring.abandoned(), 0);
+    assert_eq!(wait_for_one(&ring).user_data(), 1);
+}
