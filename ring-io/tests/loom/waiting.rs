@@ -250,7 +250,7 @@ fn submit_and_glance(ring: &Ring, rounds: &Event, futex: &Futex) {
 #[test]
 fn who_waits_until_its_entry_is_taken_is_woken() {
     static SLEPT: Counter = Counter::new(0);
-    check(3, || {
+    check(usual(3), || {
         let shared = Arc::new((Ring::new(2, 4, u32::MAX), Event::default(), Futex::new()));
         let work = |shared: &(Ring, Event, Futex), token: u64| {
             let (ring, rounds, futex) = shared;
