@@ -7,7 +7,6 @@
 //!   operation with what it owns.
 //! - `outgoing`: sends that their task does not wait for.
 //! - `pieces`, `envelope`, `control`, `arrived`: what messages are made of, and what comes with them.
-//! - `outgoing`: sends that their task does not wait for.
 //! - `buffered`: connections as the traits of `futures_io` want them.
 //! - `pool`, `local_pool`: buffers that the kernel chooses.
 //!

@@ -231,44 +231,6 @@ where
         self.stream.cancel();
     }
 
-    /// The bytes that came next; `None` when the peer sends no more. While the pool has no buffer left, this waits for one.
-    pub fn data(&mut self) -> impl Future<Output = Result<Option<B>, OpError>> {
-        poll_fn(|context| {
-            // What starved it, and who knows, is the long way's affair.
-            if !(self.starved | self.told)
-                && let Some(progress) = self.stream.glance(context)
-            {
-                match progress {
-                    Poll::Ready(Ok(Received::Data(data))) => return Poll::Ready(Ok(Some(data))),
-                    Poll::Ready(Ok(Received::Starved)) => self.starved = true,
-                    Poll::Ready(Ok(Received::End)) => return Poll::Ready(Ok(None)),
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-            // Taken apart: passed on as it is, the answer of the short way would go through memory too.
-            match self.poll_data(context) {
-                Poll::Ready(Ok(Some(data))) => Poll::Ready(Ok(Some(data))),
-                Poll::Ready(Ok(None)) => Poll::Ready(Ok(None)),
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<B>, OpError>> {
-        loop {
-            match ready!(self.poll_received(context)) {
-                Some(Ok(Received::Data(data))) => return Poll::Ready(Ok(Some(data))),
-                Some(Ok(Received::Starved)) => {}
-                Some(Ok(Received::End)) | None => return Poll::Ready(Ok(None)),
-                Some(Err(error)) => return Poll::Ready(Err(error)),
-            }
-        }
-    }
-
     #[inline(always)]
     fn poll_received(&mut self, context: &mut Context<'_>) -> Poll<Option<O::Item>> {
         loop {
