@@ -1,6 +1,7 @@
 //! How a shared ring is described and made.
 
 use std::os::fd::AsFd;
+use std::thread;
 use std::time::Duration;
 
 use super::error::BuildError;
@@ -169,8 +170,12 @@ impl<S: SharedSubmission, C: SharedCompletion> Builder<S, C> {
         if !missing.is_empty() {
             return Err(BuildError::MissingFeatures(missing));
         }
+        let options = Options {
+            spins: thread::available_parallelism().is_ok_and(|count| count.get() > 1),
+            ..self.options
+        };
         // SAFETY: the ring was just made with entries of these types, and nobody else has it.
-        let shared = unsafe { Shared::new(core, mode, self.options) };
+        let shared = unsafe { Shared::new(core, mode, options) };
         Ok(Ring::new_from(shared))
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Options {
     pub(super) is_lazy: bool,
     /// Each slot counts, since the queue must not overflow.
     pub(super) is_exact: bool,
+    /// The process may use more than one processor, so a thread that looks again and again keeps no other from its work.
+    pub(super) spins: bool,
 }
 
 impl Options {
@@ -133,6 +135,8 @@ pub(super) struct Shared<S, C> {
     release_from: AtomicU32,
     /// Whether that holds also if the ring's descriptor is polled.
     keeps_for_poll: bool,
+    /// Whether who waits for a round looks for it before it sleeps.
+    pub(super) spins: bool,
     /// How many submitters went, in a panic, with requests under way.
     pub(super) abandoned: AtomicU32,
     /// The number with which the ring ended, or zero.
@@ -184,6 +188,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
             has_silent: AtomicU32::new(0),
             release_from: AtomicU32::new(options.release_from(mask + 1)),
             keeps_for_poll: options.is_lazy,
+            spins: options.spins,
             abandoned: AtomicU32::new(0),
             dead: AtomicI32::new(0),
             sq_tail,

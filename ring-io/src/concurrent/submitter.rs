@@ -121,6 +121,10 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
         self.cache.pop()
     }
 
+    fn keeps(&self) -> bool {
+        self.cache.size() != 0
+    }
+
     /// Pushes what this thread has filled and kept.
     #[inline(always)]
     fn flush(&self) {
@@ -304,7 +308,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     pub fn submit_consumed(&self) -> Result<(), RingError> {
         self.flush();
         self.shared()
-            .wait_until_taken(self.pushed.get(), || self.submit())
+            .wait_until_taken(self.pushed.get(), self.keeps(), || self.submit())
     }
 
     /// Submits, and waits up to `timeout` until `count` entries are free; whether they are. Another thread may take them
@@ -346,7 +350,8 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     #[doc(alias("io_uring_sqring_wait", "IORING_ENTER_SQ_WAIT"))]
     pub fn wait_for_space(&self, count: u32, timeout: Option<Duration>) -> Result<bool, RingError> {
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        self.shared().wait_for_space(count, end, || self.submit())
+        self.shared()
+            .wait_for_space(count, end, self.keeps(), || self.submit())
     }
 
     /// [`Ring::wait`] for a thread that also submits: as long as something is left in the queue, it tries again to

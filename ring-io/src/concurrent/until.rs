@@ -24,6 +24,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     pub(super) fn wait_until_taken(
         &self,
         position: u64,
+        looks_first: bool,
         submit: impl Fn() -> Result<Outcome, RingError>,
     ) -> Result<(), RingError> {
         let mut looks = 0;
@@ -31,12 +32,17 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
             if self.sq.is_taken(self.kernel_sq(), position) {
                 return Ok(());
             }
+            // Relaxed: a hint, as where it is used.
+            let kernel_head = self.kernel_sq().head.load(Relaxed);
             // The common case without an announcement.
             submit()?;
             if self.sq.is_taken(self.kernel_sq(), position) {
                 return Ok(());
             }
             if self.mode == Mode::Polled && yields(&mut looks) {
+                continue;
+            }
+            if looks_first && self.sees_a_round(kernel_head) {
                 continue;
             }
             self.rounds.nap(
@@ -53,6 +59,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         &self,
         count: u32,
         end: Option<Instant>,
+        looks_first: bool,
         submit: impl Fn() -> Result<Outcome, RingError>,
     ) -> Result<bool, RingError> {
         if count > self.core.sq_entries() {
@@ -70,6 +77,8 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
             if end.is_some_and(|end| end <= Instant::now()) {
                 return Ok(false);
             }
+            // Relaxed: a hint, as where it is used.
+            let kernel_head = self.kernel_sq().head.load(Relaxed);
             // The common case without an announcement.
             submit()?;
             if has_room() {
@@ -84,9 +93,32 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
                     continue;
                 }
             }
+            if looks_first && self.sees_a_round(kernel_head) {
+                continue;
+            }
             self.rounds
                 .nap(&Futex, Some(LOOK_AGAIN), || submit().map(drop), has_room)?;
         }
+    }
+
+    /// Looks for a while whether the kernel takes entries: then its head is another one.
+    ///
+    /// A round of another thread takes less time than to sleep and to be woken. Measured with two threads that fill a
+    /// queue of 256 on two processors and keep 16 entries each: 0.8 times the time, and the same of the processors'. Where
+    /// threads keep none it was 1.4 times the time: those that are awake fight for the same cache lines at each entry.
+    fn sees_a_round(&self, kernel_head: u32) -> bool {
+        /// How often to look: for some tens of microseconds.
+        const LOOKS: u32 = 1000;
+
+        if !self.spins {
+            return false;
+        }
+        let kernel = self.kernel_sq();
+        (0..LOOKS).any(|_| {
+            std::hint::spin_loop();
+            // Relaxed: a hint. Not the head of those that pop, which lies on a cache line that they fight for.
+            kernel.head.load(Relaxed) != kernel_head
+        })
     }
 
     /// Whether as many entries are published and not taken as there are.
