@@ -35,7 +35,7 @@ pub trait Parker {
 ///
 /// After it has left, a sleeper sees what all wakers did that counted on it.
 ///
-/// A waker that also settles requests (see [`Publisher`](super::submission::Publisher)) needs no read-modify-write of its
+/// A waker that also settles requests (the `Publisher` of the submission queue) needs no read-modify-write of its
 /// own: a sleeper that [`nap`](Self::nap)s asks after its announcement, so one of *these* two comes first:
 ///
 /// - the sleeper's request: then who settles it sees the announcement, and the waker [`glance`](Self::glance)s after;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ring_io::concurrent::{Outcome, Ring, Submitter};
 use ring_io::{Cqe, SqeFlags, sys};
 
+use crate::support::isolated::isolated_check;
 use crate::support::{is_send_and_sync, nop, skip, unknown_operation};
 
 fn reap_all(ring: &Ring, count: usize) -> Vec<Cqe> {
@@ -363,10 +364,17 @@ fn a_shared_ring_registers_as_any_ring_does() {
 
 #[test]
 fn a_child_inherits_no_memory_of_a_shared_ring() {
-    let before = crate::support::mappings_kept_from_children();
-    let ring = Ring::new(4).expect("a ring");
-    assert!(crate::support::mappings_kept_from_children() > before);
-    drop(ring);
+    // In a process of its own: the rings of the tests beside this one come and go.
+    isolated_check(
+        "handles::a_child_inherits_no_memory_of_a_shared_ring",
+        || {
+            let before = crate::support::mappings_kept_from_children();
+            let ring = Ring::new(4).expect("a ring");
+            assert!(crate::support::mappings_kept_from_children() > before);
+            drop(ring);
+            assert_eq!(crate::support::mappings_kept_from_children(), before);
+        },
+    );
 }
 
 #[test]
