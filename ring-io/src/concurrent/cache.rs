@@ -9,6 +9,14 @@ use std::slice;
 /// The most free entries that a thread keeps.
 pub(super) const CACHE_MAX: usize = 64;
 
+/// What [`Cache::take_one_filled`] found.
+pub(super) enum Filled {
+    None,
+    One(u32),
+    /// They are still there.
+    Many,
+}
+
 /// # Invariants
 ///
 /// 1. `filled <= next <= len <= size <= CACHE_MAX`.
@@ -73,10 +81,17 @@ impl Cache {
         true
     }
 
-    /// Whether some are filled.
+    /// Takes the filled entry, if it is the only one.
     #[inline(always)]
-    pub(super) fn has_filled(&self) -> bool {
-        self.filled.get() != 0
+    pub(super) fn take_one_filled(&self) -> Filled {
+        match self.filled.get() {
+            0 => Filled::None,
+            1 => {
+                self.filled.set(0);
+                Filled::One(self.at(0).get())
+            }
+            _ => Filled::Many,
+        }
     }
 
     /// Gives those that are filled to `push`, and keeps them no more.
@@ -94,7 +109,7 @@ impl Cache {
     /// Keeps as many free entries as `pop` finds for the room that it is given. For who has none, neither free nor filled.
     pub(super) fn refill(&self, pop: impl FnOnce(&mut [u32]) -> usize) {
         debug_assert_eq!(self.next.get(), self.len.get(), "none is free");
-        debug_assert!(!self.has_filled(), "none is filled");
+        debug_assert_eq!(self.filled.get(), 0, "none is filled");
         let mut found = [0; CACHE_MAX];
         let count = pop(&mut found[..self.size]).min(self.size);
         for (kept, index) in self.indices.iter().zip(&found[..count]) {

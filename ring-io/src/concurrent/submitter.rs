@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::cache::Cache;
+use super::cache::{Cache, Filled};
 use super::entry::{Batch, SqeGuard};
 use super::error::RingError;
 use super::ring::Ring;
@@ -128,8 +128,14 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
     /// Pushes what this thread has filled and kept.
     #[inline(always)]
     fn flush(&self) {
-        if self.cache.has_filled() {
-            self.push_kept();
+        match self.cache.take_one_filled() {
+            Filled::None => {}
+            // One request a submit is usual, and then each step counts.
+            Filled::One(index) => {
+                // SAFETY: as in `push_kept`.
+                self.pushed.set(unsafe { self.shared().push(&[index]) });
+            }
+            Filled::Many => self.push_kept(),
         }
     }
 
