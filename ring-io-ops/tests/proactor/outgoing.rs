@@ -197,3 +197,29 @@ fn what_is_forgotten_in_flight_is_told_or_leaked() {
     proactor.shutdown(PATIENCE).expect("nothing is left");
     drop((here, there));
 }
+
+#[test]
+fn who_asks_for_data_waits_for_a_buffer_while_the_pool_has_none() {
+    with_pair(16, async |proactor, here, there| {
+        let pool = proactor.provided_buffers(1, 16).expect("a pool");
+        let mut incoming = here.recv_multi(&pool);
+        there.send_all("one").await.expect("it is sent");
+        let held = incoming.data().await.expect("it came").expect("bytes");
+        assert_eq!(&*held, b"one");
+        there.send_all("two").await.expect("it is sent");
+        there
+            .shutdown(std::net::Shutdown::Write)
+            .await
+            .expect("an end");
+        // The first look may come before the kernel has said that it found no buffer.
+        for _ in 0..3 {
+            start(pin!(incoming.data())).await;
+            proactor.sleep(Duration::ZERO).await;
+        }
+        drop(held);
+        let next = incoming.data().await.expect("it came").expect("bytes");
+        assert_eq!(&*next, b"two");
+        drop(next);
+        assert!(incoming.data().await.expect("the end").is_none());
+    });
+}
