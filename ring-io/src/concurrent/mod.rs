@@ -196,11 +196,15 @@
 //!   waker did (`EventLeave`). Who leaves a wait and has led, or slept, wakes another if the lead is free or completions
 //!   are there. So as long as somebody sleeps, somebody leads or is on the way; and the leader is in the kernel, which
 //!   wakes it for each completion. The end of a ring is told to all sleepers, and looked at after the announcement, too
-//!   (`DeadNote`, `DeadLook`); the leader learns of it when the kernel lets it go.
+//!   (`DeadNote`, `DeadLook`); the leader learns of it when the kernel lets it go. Who sleeps until the kernel has taken
+//!   entries is found without a read-modify-write of the waker's: it asks for a publication behind its announcement. If
+//!   that finds a publisher, the publisher acquires the announcement as it settles the request (`SqPublishRequest`,
+//!   `SqPublishFinish`), and looks after that (`EventGlance`); if not, the sleeper is the publisher itself.
 //!
 //! ## Where each step takes effect
 //!
-//! A pop, at the claim; an empty one, at the load of the kernel's head. A push, at the ticket, as to order, and at
+//! A pop, at the claim; an empty one, at the load of the kernel's head. What a thread
+//! [keeps](Ring::submitter_with_cache) was popped, and is not pushed, until it is pushed as one batch. A push, at the ticket, as to order, and at
 //! the store of the kernel's tail that covers it, as to visibility. A reaping, at the claim; an empty one, at the load of the
 //! kernel's tail.
 //!
