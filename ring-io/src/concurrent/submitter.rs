@@ -132,7 +132,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
             Filled::None => {}
             // One request a submit is usual, and then each step counts.
             Filled::One(index) => {
-                // SAFETY: as in `push_kept`.
+                // SAFETY: as in `push_kept`: held until now (2 of `Cache`), vouched for, noted and untied.
                 self.pushed.set(unsafe { self.shared().push(&[index]) });
             }
             Filled::Many => self.push_kept(),
@@ -141,8 +141,8 @@ impl<S: SharedSubmission, C: SharedCompletion> Submitter<S, C> {
 
     #[inline(never)]
     fn push_kept(&self) {
-        // SAFETY: this thread held the indices and gives them up; who pushed the requests vouched for them, each of
-        // which was noted and untied then.
+        // SAFETY: this thread held the indices (2 of `Cache`) and gives them up; who pushed the requests vouched for them,
+        // each of which was noted and untied then.
         let push = |filled: &[u32]| unsafe { self.shared().push(filled) };
         self.pushed.set(self.cache.push_filled(push));
     }
