@@ -57,11 +57,11 @@ enum Tenure {
     },
 }
 
-/// The flags that every enter call of a ring carries, and in the top bit
+/// The flags of an enter call of a ring that waits: those that every call carries, and `GETEVENTS`. In the top bit,
 /// whether the ring is of a kind that needs more than the common path.
 ///
-/// One word, so that the common path tests one thing: also with the number of completions that it waits for, where
-/// the top bit is too many.
+/// One word, so that the common path tests one thing, also with the number of completions that it waits for, where
+/// the top bit is too many; and then adds nothing to it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EnterWord(u32);
 
@@ -71,14 +71,16 @@ impl EnterWord {
 
     fn of(raw: &sys::io_uring) -> Self {
         let flags = u32::from(raw.int_flags)
-            & (sys::IORING_ENTER_REGISTERED_RING | sys::IORING_ENTER_NO_IOWAIT);
+            & (sys::IORING_ENTER_REGISTERED_RING | sys::IORING_ENTER_NO_IOWAIT)
+            | sys::IORING_ENTER_GETEVENTS;
         let rare = raw.flags & (sys::IORING_SETUP_SQPOLL | sys::IORING_SETUP_IOPOLL) != 0;
         Self(flags | if rare { Self::RARE } else { 0 })
     }
 
+    /// The flags that every call carries.
     #[inline(always)]
     pub(crate) const fn flags(self) -> u32 {
-        self.0 & !Self::RARE
+        self.0 & !(Self::RARE | sys::IORING_ENTER_GETEVENTS)
     }
 
     #[inline(always)]
@@ -94,7 +96,7 @@ impl EnterWord {
         if (self.0 | count) & Self::RARE != 0 {
             return None;
         }
-        Some(self.0 | sys::IORING_ENTER_GETEVENTS)
+        Some(self.0)
     }
 }
 

@@ -22,7 +22,7 @@ use ring_io_sys as sys;
 
 use crate::core::Core;
 use crate::errno::Errno;
-use call::enter;
+use call::{enter, enter_plain};
 
 pub(crate) use argument::registered_argument;
 pub use outcome::{EnterError, Submitted};
@@ -51,8 +51,7 @@ pub(crate) fn submit(core: &Core, tail: u32) -> Result<Submitted, EnterError> {
         return Ok(Submitted::all(0));
     }
     let flags = word.flags() | get_events;
-    // SAFETY: no argument is passed.
-    let result = unsafe { enter(core.enter_fd(), to_submit, 0, flags, ptr::null(), 0) };
+    let result = enter_plain(core.enter_fd(), to_submit, 0, flags, tail);
     if result as u32 == to_submit {
         return Ok(Submitted::all(to_submit));
     }
@@ -66,8 +65,7 @@ pub(crate) fn submit_and_wait(core: &Core, tail: u32, count: u32) -> Result<Subm
     let Some(flags) = core.enter_word().waiting_for(count) else {
         return outcome(to_submit, submit_rare(core, to_submit, count));
     };
-    // SAFETY: no argument is passed.
-    let result = unsafe { enter(core.enter_fd(), to_submit, count, flags, ptr::null(), 0) };
+    let result = enter_plain(core.enter_fd(), to_submit, count, flags, tail);
     // A count says nothing of the wait: a signal that came behind the submission ends it unseen.
     if result as u32 == to_submit && ready(core) >= count {
         return Ok(Submitted::all(to_submit));
