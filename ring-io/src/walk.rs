@@ -33,7 +33,7 @@ impl<T: Copy> Walk<T> {
         Self {
             start,
             mask,
-            offset: (head as usize).wrapping_mul(size_of::<T>()) & mask,
+            offset: (head as usize).wrapping_mul(size_of::<T>()),
             left: tail.wrapping_sub(head),
         }
     }
@@ -46,7 +46,7 @@ impl<T: Copy> Walk<T> {
 
     /// Whether the next slot is the first one in memory.
     pub(crate) const fn is_at_start(&self) -> bool {
-        self.offset == 0
+        self.offset & self.mask == 0
     }
 
     /// A copy of the next slot.
@@ -56,8 +56,8 @@ impl<T: Copy> Walk<T> {
             return None;
         }
         // SAFETY: the offset is that of a slot (1), which was written (2).
-        let slot = unsafe { self.start.byte_add(self.offset).read() };
-        self.offset = (self.offset + size_of::<T>()) & self.mask;
+        let slot = unsafe { self.start.byte_add(self.offset & self.mask).read() };
+        self.offset += size_of::<T>();
         self.left -= 1;
         Some(slot)
     }
