@@ -4,13 +4,14 @@ use std::ptr::NonNull;
 
 /// The slots of a queue from its head up to a tail, read one after the other.
 ///
-/// Where it is counts in bytes, so that nothing is left to shift for an address: a turn of a loop over completions
-/// then takes five instructions instead of seven.
+/// Where it is counts in bytes, so that nothing is left to shift for an address, and is masked where a slot is read: from
+/// turn to turn of a loop over completions goes one addition. To mask what goes on to the next turn saves a copy, which
+/// is one instruction of six, and costs a cycle in three.
 ///
 /// # Invariants
 ///
 /// 1. `start` points at slots of type `T`, a power of two of them; `mask` is the offset in bytes of the last one, and
-///    `offset` that of any.
+///    `offset`, masked, that of any.
 /// 2. The next `left` slots from `offset`, from the last one on to the first, are written, and nobody writes to them
 ///    while `self` is used.
 #[derive(Debug)]
@@ -55,9 +56,9 @@ impl<T: Copy> Walk<T> {
         if self.left == 0 {
             return None;
         }
-        // SAFETY: the offset is that of a slot (1), which was written (2).
+        // SAFETY: the offset, masked, is that of a slot (1), which was written (2).
         let slot = unsafe { self.start.byte_add(self.offset & self.mask).read() };
-        self.offset += size_of::<T>();
+        self.offset = self.offset.wrapping_add(size_of::<T>());
         self.left -= 1;
         Some(slot)
     }

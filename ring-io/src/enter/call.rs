@@ -83,7 +83,7 @@ pub(super) unsafe fn enter(
 ///
 /// The kernel looks at the size of an argument only if there is one, and always did. So on x86-64,
 /// where few registers outlive the call, `kept` goes in its place, a value that the caller needs behind the call: the
-/// register need not be cleared, and holds it. One instruction of 79 at one entry a call, two of 87 in a read.
+/// register need not be cleared, and holds it. One instruction of 80 at one entry a call, two of 87 in a read.
 #[inline(always)]
 pub(super) fn enter_plain(
     fd: i32,
