@@ -138,42 +138,41 @@ impl Engine {
 
     /// Takes over what an operation that is in flight owns.
     pub(crate) fn adopt(&mut self, id: OrphanId, orphan: Box<dyn Orphan>) {
-        self.orphans.insert(id, Kept::Here(orphan));
+        let kept = Kept {
+            orphan: Some(orphan),
+            untold: VecDeque::new(),
+        };
+        self.orphans.insert(id, kept);
     }
 
-    /// An orphan to tell of a completion, which is not with the engine meanwhile. Where somebody up the stack has it,
-    /// that one tells it of this completion, too.
+    /// Notes what an orphan is to be told of. To be called before anything of a stranger's is, which may come back with
+    /// what was reaped later.
+    pub(crate) fn note_for_orphan(&mut self, id: OrphanId, completion: Completion, last: bool) {
+        if let Some(kept) = self.orphans.get_mut(&id) {
+            kept.untold.push_back((completion, last));
+        }
+    }
+
+    /// An orphan, which is not with the engine meanwhile, and what to tell it of. Where somebody up the stack has it, that
+    /// one tells it of this, too.
     pub(crate) fn lend_orphan(
         &mut self,
         id: OrphanId,
-        completion: Completion,
-        last: bool,
-    ) -> Option<Box<dyn Orphan>> {
-        let kept = self.orphans.get_mut(&id)?;
-        match std::mem::replace(kept, Kept::Lent(VecDeque::new())) {
-            Kept::Here(orphan) => Some(orphan),
-            Kept::Lent(mut more) => {
-                more.push_back((completion, last));
-                *kept = Kept::Lent(more);
-                None
-            }
-        }
-    }
-
-    /// Takes an orphan back that was lent, or answers with it and with what to tell it of next.
-    pub(crate) fn take_orphan(
-        &mut self,
-        id: OrphanId,
-        orphan: Box<dyn Orphan>,
     ) -> Option<(Box<dyn Orphan>, Completion, bool)> {
         let kept = self.orphans.get_mut(&id)?;
-        if let Kept::Lent(more) = kept
-            && let Some((completion, last)) = more.pop_front()
-        {
+        let orphan = kept.orphan.take()?;
+        if let Some((completion, last)) = kept.untold.pop_front() {
             return Some((orphan, completion, last));
         }
-        *kept = Kept::Here(orphan);
+        kept.orphan = Some(orphan);
         None
+    }
+
+    /// Takes an orphan back that was lent.
+    pub(crate) fn take_orphan(&mut self, id: OrphanId, orphan: Box<dyn Orphan>) {
+        if let Some(kept) = self.orphans.get_mut(&id) {
+            kept.orphan = Some(orphan);
+        }
     }
 
     /// There is nothing more to tell an orphan of that was lent.

@@ -174,11 +174,12 @@ pub(crate) enum Abandoned {
     InFlight(OrphanId),
 }
 
-/// An orphan, or what to tell it of when it comes back.
-enum Kept {
-    Here(Box<dyn Orphan>),
-    /// Somebody tells it of a completion just now.
-    Lent(VecDeque<(Completion, bool)>),
+/// An orphan, and what it was not told of.
+struct Kept {
+    /// Away while somebody tells it of a completion.
+    orphan: Option<Box<dyn Orphan>>,
+    /// Completions in the order in which they came, and whether each is the last.
+    untold: VecDeque<(Completion, bool)>,
 }
 
 /// # Invariants

@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 
 use ring_io::{BufferPool, OneThread, RegisterError};
 
-use super::engine::{Aftermath, Counters, Engine, Key, Orphan, OrphanId};
+use super::engine::{Aftermath, Counters, Engine, Key, OrphanId};
 use super::error::{BuildError, Leftover, OpError};
 use super::executor::{Executor, JoinHandle, Pause, Tasks};
 use super::handle::{Handle, Start, StartMultishot, moment_after};
 use super::open_file::{Closing, OwnedSlot, sealed::OpenFile as _};
-use super::owned::{Completion, MultishotOperation, OwnedOperation};
+use super::owned::{MultishotOperation, OwnedOperation};
 use super::panics::Panics;
 use super::registered::{RegisterFiles, Registered};
 use super::trace::Event;
@@ -131,6 +131,9 @@ impl Inner {
         if rung {
             self.executor.collect();
         }
+        for &(id, completion, last) in &orphans {
+            self.with(|engine, _| engine.note_for_orphan(id, completion, last));
+        }
         events.tell();
         // A panic in one of them must not keep the others from theirs.
         let mut panics = Panics::default();
@@ -144,34 +147,23 @@ impl Inner {
         for waker in unused {
             panics.catch(|| drop(waker));
         }
-        for (id, completion, last) in orphans {
-            if let Some(orphan) = self.with(|engine, _| engine.lend_orphan(id, completion, last)) {
-                self.tell_orphan(id, orphan, completion, last, &mut panics);
-            }
+        for (id, ..) in orphans {
+            self.tell_orphan(id, &mut panics);
         }
         panics.resume();
     }
 
-    /// Tells an orphan of a completion, and of those that were reaped meanwhile.
-    fn tell_orphan(
-        &self,
-        id: OrphanId,
-        mut orphan: Box<dyn Orphan>,
-        mut completion: Completion,
-        mut last: bool,
-        panics: &mut Panics,
-    ) {
-        loop {
+    /// Tells an orphan of its completions, and of those that are reaped meanwhile.
+    fn tell_orphan(&self, id: OrphanId, panics: &mut Panics) {
+        while let Some((mut orphan, completion, last)) =
+            self.with(|engine, _| engine.lend_orphan(id))
+        {
             panics.catch(|| orphan.complete(completion));
             if last {
                 self.with(|engine, _| engine.forget_orphan(id));
-                panics.catch(|| drop(orphan));
-                return;
+                return panics.catch(|| drop(orphan));
             }
-            let Some(next) = self.with(|engine, _| engine.take_orphan(id, orphan)) else {
-                return;
-            };
-            (orphan, completion, last) = next;
+            self.with(|engine, _| engine.take_orphan(id, orphan));
         }
     }
 

@@ -7,6 +7,7 @@ mod model;
 mod panics;
 mod player;
 mod probe;
+mod reentry;
 mod refusals;
 mod registered;
 mod streams;

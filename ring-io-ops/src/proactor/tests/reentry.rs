@@ -1,0 +1,62 @@
+//! Strangers' code that comes back into the proactor, or panics, in the middle of a round.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+
+use super::probe::{Probe, Tally};
+use super::{assert_back_to_the_start, played, poll, poll_next, turn};
+
+thread_local! {
+    /// What wakers of the test do. They are `Send`, and what is in here is not.
+    static WHEN_WOKEN: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+}
+
+struct Does;
+
+impl Wake for Does {
+    fn wake(self: Arc<Self>) {
+        if let Some(f) = WHEN_WOKEN.take() {
+            f();
+        }
+    }
+}
+
+/// Polls once, and has `f` run when it is woken.
+fn poll_and_then<F: Future + Unpin>(future: &mut F, f: impl FnOnce() + 'static) {
+    WHEN_WOKEN.set(Some(Box::new(f)));
+    let waker = Waker::from(Arc::new(Does));
+    let poll = Pin::new(future).poll(&mut Context::from_waker(&waker));
+    assert!(poll.is_pending());
+}
+
+#[test]
+fn what_is_reaped_in_a_waker_is_cleaned_up_behind_what_was_reaped_before() {
+    let (proactor, player) = played(8);
+    let handle = (*proactor).clone();
+    let tally = Rc::new(Tally::default());
+    let mut stream = proactor.start_multishot(Probe::new(&tally));
+    assert!(poll_next(&mut stream).is_pending());
+    turn(&proactor);
+    let mut op = proactor.start(Probe::new(&tally));
+    let then = player.clone();
+    poll_and_then(&mut op, move || {
+        then.end(0, 0);
+        handle.submit_now();
+    });
+    turn(&proactor);
+    drop(stream);
+    turn(&proactor);
+    // Together: an item of the stream that nobody reads any more, and who is woken. The stream's end comes in the waker.
+    player.bring(0, 1);
+    player.bring(0, 2);
+    player.end(1, 0);
+    turn(&proactor);
+    assert!(poll(&mut op).is_ready());
+    assert_eq!(tally.abandoned.get(), 3, "each is cleaned up behind");
+    drop(op);
+    assert_eq!(tally.live.get(), 0);
+    assert_back_to_the_start(&proactor);
+}
