@@ -200,22 +200,22 @@ impl Inner {
         }
     }
 
-    /// Cancels everything and waits for the kernel to let go, for `grace` at most.
-    fn drain(&self, grace: Duration) -> Result<(), Leftover> {
+    /// Cancels everything and waits for the kernel to let go, for `grace` at most. What panics meanwhile does not end that.
+    fn drain(&self, grace: Duration, panics: &mut Panics) -> Result<(), Leftover> {
         let deadline = moment_after(grace);
         // Without grace, too, the kernel gets what was pushed: closes are among it.
         let mut result = self.with(|engine, tasks| {
             engine.cancel_all();
             engine.turn(tasks)
         });
-        self.settle();
+        panics.catch(|| self.settle());
         while result.is_ok() && self.with(|engine, _| engine.outstanding()) != 0 {
             let limit = deadline.saturating_duration_since(Instant::now());
             if limit.is_zero() {
                 break;
             }
             result = self.with(|engine, tasks| engine.wait(tasks, Some(limit)));
-            self.settle();
+            panics.catch(|| self.settle());
         }
         Leftover::check(self.with(|engine, _| {
             engine.stop();
@@ -361,7 +361,7 @@ impl LocalProactor {
         panics.catch(|| inner.settle());
         panics.catch(|| inner.executor.close());
         panics.catch(|| inner.settle());
-        let drained = inner.drain(grace);
+        let drained = inner.drain(grace, &mut panics);
         Event::ShutDown {
             left: drained
                 .as_ref()

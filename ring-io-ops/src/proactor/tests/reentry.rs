@@ -1,10 +1,12 @@
 //! Strangers' code that comes back into the proactor, or panics, in the middle of a round.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
+use std::time::Duration;
 
 use super::probe::{Probe, Tally};
 use super::{assert_back_to_the_start, played, poll, poll_next, turn};
@@ -59,4 +61,27 @@ fn what_is_reaped_in_a_waker_is_cleaned_up_behind_what_was_reaped_before() {
     drop(op);
     assert_eq!(tally.live.get(), 0);
     assert_back_to_the_start(&proactor);
+}
+
+#[test]
+fn a_waker_that_panics_in_a_shutdown_does_not_end_it() {
+    let (proactor, player) = played(8);
+    let handle = (*proactor).clone();
+    let tally = Rc::new(Tally::default());
+    let mut first = handle.start(Probe::new(&tally));
+    let mut second = handle.start(Probe::new(&tally));
+    let then = player.clone();
+    poll_and_then(&mut first, move || {
+        then.end(0, 0);
+        panic!("a waker that panics");
+    });
+    assert!(poll(&mut second).is_pending());
+    turn(&proactor);
+    player.end(0, 0);
+    let shutdown = catch_unwind(AssertUnwindSafe(|| {
+        proactor.shutdown(Duration::from_secs(5))
+    }));
+    assert!(shutdown.is_err(), "the panic is told");
+    assert_eq!(handle.in_flight(), 0, "and the other was waited for");
+    assert!(poll(&mut first).is_ready() && poll(&mut second).is_ready());
 }
