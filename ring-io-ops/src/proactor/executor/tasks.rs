@@ -207,7 +207,10 @@ impl Tasks {
 
     /// Takes a task out that is over, to be dropped, and gives its place back.
     pub(super) fn end(&self, id: TaskId) -> Option<Task> {
-        self.aborted.set(false);
+        // While one is polled, what is ended is another, and the one may have been aborted.
+        if self.running.get().is_none() {
+            self.aborted.set(false);
+        }
         let table = self.table();
         let entry = &mut table.entries[id.index() as usize];
         let task = entry.task.take()?;

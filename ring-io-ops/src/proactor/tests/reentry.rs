@@ -1,6 +1,7 @@
 //! Strangers' code that comes back into the proactor, or panics, in the middle of a round.
 
 use std::cell::RefCell;
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use super::probe::{Probe, Tally};
 use super::{assert_back_to_the_start, played, poll, poll_next, turn};
+use crate::proactor::{JoinHandle, LocalProactor};
 
 thread_local! {
     /// What wakers of the test do. They are `Send`, and what is in here is not.
@@ -84,4 +86,22 @@ fn a_waker_that_panics_in_a_shutdown_does_not_end_it() {
     assert!(shutdown.is_err(), "the panic is told");
     assert_eq!(handle.in_flight(), 0, "and the other was waited for");
     assert!(poll(&mut first).is_ready() && poll(&mut second).is_ready());
+}
+
+#[test]
+fn a_task_that_aborts_itself_and_another_is_dropped_too() {
+    let proactor = LocalProactor::new().expect("a proactor");
+    let other = proactor.spawn(pending::<()>());
+    let own = Rc::new(RefCell::new(None::<JoinHandle<()>>));
+    let task = proactor.spawn({
+        let own = Rc::clone(&own);
+        async move {
+            own.borrow().as_ref().expect("set below").abort();
+            other.abort();
+            pending::<()>().await;
+        }
+    });
+    *own.borrow_mut() = Some(task);
+    turn(&proactor);
+    assert_eq!(proactor.tasks(), 0);
 }
