@@ -25,11 +25,15 @@ impl LocalProactor {
             .with(|engine, _| engine.port().readiness())
     }
 
-    /// When [`park`](Self::park) has to be called at the latest: when the next deadline is due, and at once where
-    /// something was started that the kernel does not have yet, or somebody may keep others from their turn.
+    /// When [`park`](Self::park) has to be called at the latest: when the next deadline is due, and at once where a task
+    /// that was spawned here is ready, something was started that the kernel does not have yet, or somebody may keep
+    /// others from their turn.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.handle.inner.with(|engine, _| {
-            if engine.has_work() {
+        let inner = &*self.handle.inner;
+        // Who became ready in the last round was not polled in it, and no descriptor says so.
+        let has_ready = !inner.executor.is_idle();
+        inner.with(|engine, _| {
+            if has_ready || engine.has_work() {
                 return Some(Instant::now());
             }
             engine.next_timer()

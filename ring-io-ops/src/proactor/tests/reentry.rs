@@ -105,3 +105,26 @@ fn a_task_that_aborts_itself_and_another_is_dropped_too() {
     turn(&proactor);
     assert_eq!(proactor.tasks(), 0);
 }
+
+#[test]
+fn a_guest_is_asked_for_another_round_while_a_task_is_ready() {
+    let (proactor, player) = played(4);
+    let tally = Rc::new(Tally::default());
+    let handle = (*proactor).clone();
+    let task = proactor.spawn({
+        let probe = Probe::new(&tally);
+        async move { handle.start(probe).await }
+    });
+    turn(&proactor);
+    assert_eq!(proactor.next_deadline(), None, "only the kernel has work");
+    player.end(0, 7);
+    // Reaps, after it has polled who was ready.
+    turn(&proactor);
+    assert!(!task.is_finished());
+    assert!(
+        proactor.next_deadline().is_some(),
+        "no descriptor becomes readable for what was reaped"
+    );
+    turn(&proactor);
+    assert!(task.is_finished());
+}
