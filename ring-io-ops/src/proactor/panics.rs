@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::task::Waker;
 
 /// Keeps the first panic until everybody had a turn.
 #[derive(Default)]
@@ -23,4 +24,13 @@ impl Panics {
             resume_unwind(panic);
         }
     }
+}
+
+/// Wakes them all. The first panic goes on when everybody was woken.
+pub(crate) fn wake_all(wakers: Vec<Waker>) {
+    let mut panics = Panics::default();
+    for waker in wakers {
+        panics.catch(|| waker.wake());
+    }
+    panics.resume();
 }

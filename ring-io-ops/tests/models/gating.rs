@@ -55,7 +55,9 @@ fn leaving_races_giving_back_and_the_next_is_woken() {
             let gate = Arc::clone(&gate);
             move || give_back(&gate, 1)
         });
-        gate.leave(&first.unwrap());
+        let mut wakers = Vec::new();
+        gate.leave(&first.unwrap(), &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
         giver.join().unwrap();
         assert_eq!(count.get(), 1);
         assert_eq!(gate.enter(&mut second, 1, &waker), Admission::Granted);

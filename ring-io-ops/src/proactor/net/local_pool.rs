@@ -18,6 +18,7 @@ use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::error::OpError;
 use crate::proactor::local::{Inner, LocalHandle};
 use crate::proactor::owned::Completion;
+use crate::proactor::panics::wake_all;
 
 /// A pool of provided buffers of a [`LocalProactor`](crate::proactor::LocalProactor).
 /// [`Sockets::provided_buffers`](super::Sockets::provided_buffers) makes one.
@@ -43,7 +44,7 @@ impl Shared {
         self.somebody_waits.set(false);
         // Taken out first: whoever is woken may wait anew.
         let waiting = self.waiting.take();
-        waiting.into_iter().for_each(Waker::wake);
+        wake_all(waiting);
     }
 }
 

@@ -14,6 +14,7 @@ use super::recv_multi::Received;
 use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::error::OpError;
 use crate::proactor::owned::Completion;
+use crate::proactor::panics::wake_all;
 use crate::proactor::shared::Proactor;
 use crate::proactor::shared::pools::{Memory, PAGE_MAX, Registered, What};
 
@@ -103,7 +104,7 @@ impl Shared {
         // Taken out first, and called without the lock: whoever is woken may wait anew.
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
-        waiting.into_iter().for_each(Waker::wake);
+        wake_all(waiting);
     }
 }
 

@@ -287,10 +287,11 @@ impl<'p, L: ChainLinks + Send> Chain<'p, L> {
     /// See [`OpFuture::cancel`].
     pub fn cancel(&mut self) {
         match &self.phase {
-            Phase::New => self.phase = Phase::Cancelled,
-            Phase::Waiting(ticket) => {
-                self.shared.gate.leave(ticket);
-                self.phase = Phase::Cancelled;
+            Phase::New | Phase::Waiting(_) => {
+                let phase = std::mem::replace(&mut self.phase, Phase::Cancelled);
+                if let Phase::Waiting(ticket) = phase {
+                    self.shared.leave(&ticket);
+                }
             }
             Phase::Started => {
                 if self.node.exchange.cancel() {
@@ -449,7 +450,7 @@ impl<L: ChainLinks + Send> StartChain<L> for Proactor {
 
 impl<L: ChainLinks + Send> Drop for Chain<'_, L> {
     fn drop(&mut self) {
-        match &self.phase {
+        let ticket = match &self.phase {
             Phase::Over => return,
             Phase::Started => {
                 // SAFETY: this is the future, which goes now.
@@ -461,11 +462,15 @@ impl<L: ChainLinks + Send> Drop for Chain<'_, L> {
                 }
                 return;
             }
-            Phase::Waiting(ticket) => self.shared.gate.leave(ticket),
-            Phase::New | Phase::Cancelled => {}
+            Phase::Waiting(ticket) => Some(ticket),
+            Phase::New | Phase::Cancelled => None,
+        };
+        // SAFETY: initialised, and ours (1). Dropped also where somebody's waker panics.
+        let links = unsafe { self.node.take() };
+        if let Some(ticket) = ticket {
+            self.shared.leave(ticket);
         }
-        // SAFETY: initialised, and ours (1).
-        drop(unsafe { self.node.take() });
+        drop(links);
     }
 }
 

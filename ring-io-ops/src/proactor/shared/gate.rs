@@ -176,19 +176,17 @@ impl Gate {
         }
     }
 
-    /// Gives up: what the ticket has, or would have had, goes to the next.
+    /// Gives up: what the ticket has, or would have had, goes to the next. Who may start because of that has to be woken.
     #[cold]
-    pub(super) fn leave(&self, ticket: &Ticket) {
-        let mut wakers = Vec::new();
+    pub(super) fn leave(&self, ticket: &Ticket, wakers: &mut Vec<Waker>) {
         let mut list = self.list();
         let own = list.waiting.remove(&ticket.0);
         if let Some(n) = list.granted.remove(&ticket.0) {
             self.state.fetch_sub(u64::from(n), Relaxed);
         }
-        self.grant(&mut list, &mut wakers);
+        self.grant(&mut list, wakers);
         drop(list);
         drop(own);
-        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Nobody gets anything any more, and whoever waits has to be woken and learns of it.

@@ -23,6 +23,7 @@ use super::sync::UnsafeCell;
 use crate::proactor::error::OpError;
 use crate::proactor::next::{self, OpStream};
 use crate::proactor::owned::{Completion, MultishotOperation};
+use crate::proactor::panics::Panics;
 
 /// An operation with many completions, as a stream of what they bring.
 ///
@@ -253,7 +254,7 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
         self.cancelled = true;
         match std::mem::replace(&mut self.phase, Phase::New) {
             Phase::New => {}
-            Phase::Waiting(ticket) => self.shared.gate.leave(&ticket),
+            Phase::Waiting(ticket) => self.shared.leave(&ticket),
             Phase::Started => {
                 self.phase = Phase::Started;
                 let mut state = self.node.state();
@@ -408,8 +409,10 @@ impl<T: MultishotOperation + Send> OpStream for Multishot<'_, T> {
 
 impl<T: MultishotOperation + Send> Drop for Multishot<'_, T> {
     fn drop(&mut self) {
+        // What the operation owns is dropped also where somebody's waker panics.
+        let mut panics = Panics::default();
         if let Phase::Waiting(ticket) = &self.phase {
-            self.shared.gate.leave(ticket);
+            panics.catch(|| self.shared.leave(ticket));
         }
         let mut state = self.node.state();
         let waker = state.waker.take();
@@ -432,6 +435,7 @@ impl<T: MultishotOperation + Send> Drop for Multishot<'_, T> {
             // SAFETY: as above; nobody touches it any more.
             unsafe { (*operation).assume_init_drop() };
         });
+        panics.resume();
     }
 }
 

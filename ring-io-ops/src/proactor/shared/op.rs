@@ -26,6 +26,7 @@ use crate::proactor::error::OpError;
 use crate::proactor::handle::{OpFuture, Timeout};
 use crate::proactor::open_file::named;
 use crate::proactor::owned::{Completion, OwnedOperation};
+use crate::proactor::panics::wake_all;
 
 /// An operation of a [`Proactor`](super::Proactor). [`Proactor::start`](super::Proactor::start) makes one, and so do the
 /// methods of files and sockets.
@@ -207,10 +208,11 @@ impl<'p, T: OwnedOperation + Send> Op<'p, T> {
     /// See [`OpFuture::cancel`].
     pub fn cancel(&mut self) {
         match &self.phase {
-            Phase::New => self.phase = Phase::Cancelled,
-            Phase::Waiting(ticket) => {
-                self.shared.gate.leave(ticket);
-                self.phase = Phase::Cancelled;
+            Phase::New | Phase::Waiting(_) => {
+                let phase = std::mem::replace(&mut self.phase, Phase::Cancelled);
+                if let Phase::Waiting(ticket) = phase {
+                    self.shared.leave(&ticket);
+                }
             }
             Phase::Started => {
                 if self.node.exchange.cancel() {
@@ -319,7 +321,7 @@ impl Drop for Granted<'_> {
     fn drop(&mut self) {
         let mut wakers = Vec::new();
         self.shared.gate.give_back(self.n, &mut wakers);
-        wakers.into_iter().for_each(Waker::wake);
+        wake_all(wakers);
     }
 }
 
@@ -350,7 +352,7 @@ impl<T: OwnedOperation + Send> Future for Op<'_, T> {
 
 impl<T: OwnedOperation + Send> Drop for Op<'_, T> {
     fn drop(&mut self) {
-        match &self.phase {
+        let ticket = match &self.phase {
             Phase::Over => return,
             Phase::Started => {
                 // SAFETY: this is the future, which goes now.
@@ -362,11 +364,15 @@ impl<T: OwnedOperation + Send> Drop for Op<'_, T> {
                 }
                 return;
             }
-            Phase::Waiting(ticket) => self.shared.gate.leave(ticket),
-            Phase::New | Phase::Cancelled => {}
+            Phase::Waiting(ticket) => Some(ticket),
+            Phase::New | Phase::Cancelled => None,
+        };
+        // SAFETY: initialised, and ours (1). Dropped also where somebody's waker panics.
+        let operation = unsafe { self.node.take() };
+        if let Some(ticket) = ticket {
+            self.shared.leave(ticket);
         }
-        // SAFETY: initialised, and ours (1).
-        drop(unsafe { self.node.take() });
+        drop(operation);
     }
 }
 

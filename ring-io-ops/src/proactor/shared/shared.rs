@@ -12,6 +12,7 @@ use super::gate::{Admission, Gate, Ticket};
 use super::queue::{Pushed, Queue};
 use crate::proactor::engine::{Counters, SharedBell, Timers};
 use crate::proactor::executor::inbox::Bell;
+use crate::proactor::panics::wake_all;
 use crate::proactor::trace::Event;
 
 /// What the driver of a [`Proactor`](super::Proactor) has done since it was built, beside its [`Counters`].
@@ -91,6 +92,13 @@ impl Shared {
             .tell();
         }
         admission
+    }
+
+    /// Gives up waiting for credit, and wakes who may start because of that.
+    pub(super) fn leave(&self, ticket: &Ticket) {
+        let mut wakers = Vec::new();
+        self.gate.leave(ticket, &mut wakers);
+        wake_all(wakers);
     }
 
     /// Ends the driver's sleep, if it sleeps, without a message.

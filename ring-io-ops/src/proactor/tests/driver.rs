@@ -370,3 +370,43 @@ fn a_random_walk_loses_nothing() {
         assert_eq!(tally.live.load(SeqCst), 0, "round {round}");
     }
 }
+
+struct Panics;
+
+impl std::task::Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        panic!("a waker that panics");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_keeps_no_other_from_its_turn() {
+    let player = Player::default();
+    let played = Played::new(3, Box::new(player.clone()));
+    let tally = Arc::new(Tally::default());
+    let bells = Arc::new(Bells::default());
+    let mut first = played.start(Probe::new(&tally));
+    assert!(poll(&mut first).is_pending());
+    // Needs more than is there, and keeps those back who need less.
+    let mut large = played.start_multishot(Probe::new(&tally)).credit(3);
+    assert!(poll_next(&mut large).is_pending());
+    let (mut one, mut other) = (
+        played.start(Probe::new(&tally)),
+        played.start(Probe::new(&tally)),
+    );
+    let waker = std::task::Waker::from(Arc::new(Panics));
+    let pending = std::pin::Pin::new(&mut one).poll(&mut std::task::Context::from_waker(&waker));
+    assert!(pending.is_pending());
+    assert!(poll_with(&mut other, &bells).is_pending());
+    catch_unwind(AssertUnwindSafe(|| drop(large))).expect_err("the panic is told");
+    assert_eq!(bells.rung(), 1, "nothing else will ever wake it");
+    assert_eq!(tally.live.load(SeqCst), 3, "and nothing is leaked");
+    assert!(poll(&mut one).is_pending() && poll(&mut other).is_pending());
+    played.turn();
+    player.end_all();
+    played.turn();
+    for op in [&mut first, &mut one, &mut other] {
+        assert!(poll(op).is_ready());
+    }
+    played.assert_back_to_the_start();
+}

@@ -2,16 +2,22 @@
 
 use std::cell::RefCell;
 use std::future::pending;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use super::probe::{Probe, Tally};
-use super::{assert_back_to_the_start, played, poll, poll_next, turn};
-use crate::proactor::{JoinHandle, LocalProactor};
+use super::{Bells, assert_back_to_the_start, played, poll, poll_next, turn};
+use crate::proactor::net::{Provide, RecvMany};
+use crate::proactor::{
+    Handle, JoinHandle, LocalProactor, Proactor, Received, Sockets as _, StartMultishot, UnixStream,
+};
 
 thread_local! {
     /// What wakers of the test do. They are `Send`, and what is in here is not.
@@ -127,4 +133,70 @@ fn a_guest_is_asked_for_another_round_while_a_task_is_ready() {
     );
     turn(&proactor);
     assert!(task.is_finished());
+}
+
+/// Panics as the first of two that are woken together, whose other is to be woken all the same.
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        panic!("a waker that panics");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_keeps_no_other_from_a_buffer() {
+    let proactor = LocalProactor::new().expect("a proactor");
+    let pool = proactor.provided_buffers(1, 64).expect("a pool");
+    a_buffer_for_two(&*proactor, &pool, || turn(&proactor));
+}
+
+#[test]
+fn a_waker_that_panics_keeps_no_other_from_a_shared_buffer() {
+    let proactor = Proactor::new().expect("a proactor");
+    let pool = proactor.provided_buffers(1, 64).expect("a pool");
+    a_buffer_for_two(&proactor, &pool, std::thread::yield_now);
+}
+
+/// Two starve while somebody has the only buffer, which then goes back.
+fn a_buffer_for_two<H>(handle: &H, pool: &H::Pool, turn: impl Fn())
+where
+    H: Provide + Handle<Fd = OwnedFd> + StartMultishot<RecvMany<H::Pool>>,
+{
+    let bells = Arc::new(Bells::default());
+    let pairs: Vec<_> = (0..3)
+        .map(|_| StdUnixStream::pair().expect("a pair"))
+        .collect();
+    let (ends, others): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+    let sockets: Vec<_> = others
+        .into_iter()
+        .map(|other| UnixStream::from_std(handle, other).expect("a socket"))
+        .collect();
+    let mut streams: Vec<_> = sockets
+        .iter()
+        .map(|socket| socket.recv_multi(pool))
+        .collect();
+    let mut next = |nth: usize| {
+        loop {
+            if let Poll::Ready(item) = poll_next(&mut streams[nth]) {
+                break item.expect("it goes on").expect("no error");
+            }
+            turn();
+        }
+    };
+    (&ends[0]).write_all(b"x").expect("room");
+    let buffer = next(0);
+    for (nth, mut end) in ends.iter().enumerate().skip(1) {
+        end.write_all(b"x").expect("room");
+        assert!(matches!(next(nth), Received::Starved));
+    }
+    let panics = Waker::from(Arc::new(Panics));
+    let rings = Waker::from(Arc::clone(&bells));
+    for (stream, waker) in streams[1..].iter_mut().zip([&panics, &rings]) {
+        let poll =
+            futures_core::Stream::poll_next(Pin::new(stream), &mut Context::from_waker(waker));
+        assert!(poll.is_pending(), "there is no buffer");
+    }
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(buffer))).is_err());
+    assert_eq!(bells.rung(), 1);
 }
