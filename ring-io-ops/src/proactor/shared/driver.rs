@@ -191,8 +191,10 @@ impl Driver {
     /// some operations take that the kernel does at once. So it is done once for many of them, and so long before the
     /// last that those are done by the time the thread is awake.
     fn waits_to_settle(&mut self) -> bool {
-        // Who is in the middle of asking for more is awake, and may sleep by the time it is woken for a few.
-        let is_nearly_over = self.pending.len() <= PART as usize && self.shared.queue.is_empty();
+        // Who is in the middle of asking for more is awake, and may sleep by the time it is woken for a few. What waits for
+        // room, and is no part of what comes next, may wait for long.
+        let has_many = self.has_more && self.pending.len() > PART as usize;
+        let is_nearly_over = !has_many && self.shared.queue.is_empty();
         if is_nearly_over || self.is_settled() {
             self.held_since = None;
             return false;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake};
 use ring_io::Sqe;
 
 use super::*;
+use crate::proactor::engine::OWN_MAX;
 use crate::proactor::owned::OwnedOperation;
 use crate::proactor::shared::Op;
 use crate::{Fd, Operation, PollAdd, PollEvents};
@@ -180,4 +181,19 @@ fn what_is_dropped_before_its_part_comes_never_reaches_the_kernel() {
             assert_eq!(result.is_err(), stops);
         }
     }
+}
+
+#[test]
+fn the_driver_does_not_sleep_on_what_it_has_not_told() {
+    given(1, Sqe::new(), |driver, calls| {
+        // More than a part waits for room among the driver's own entries, and there is none.
+        driver.reserved = OWN_MAX;
+        driver.receive();
+        for _ in 0..=PART {
+            driver.pending.push_back(Pending::CancelAll);
+        }
+        while driver.turn() {}
+        assert_eq!(called(calls), 1, "nobody else would wake it");
+        driver.reserved = 0;
+    });
 }
