@@ -114,26 +114,23 @@ const GRACE: Duration = Duration::from_secs(1);
 
 impl Owner {
     fn stop(&self, grace: Duration) -> Result<(), Leftover> {
+        let is_child = std::process::id() != self.process;
+        if !is_child && self.shared.is_driver() {
+            // In a waker, or with a value that the driver cleaned up. Not behind the lock: who has it may wait for this
+            // thread. The driver stops when it comes to the message.
+            self.tell(grace);
+            return Ok(());
+        }
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(driver) = thread.take() else {
             return self.leftover();
         };
-        if std::process::id() != self.process {
+        if is_child {
             // A child of `fork(2)`: there is no such thread here, and nothing to wait for.
             std::mem::forget(driver);
             return Ok(());
         }
-        let message = Arc::new(Stop {
-            link: Link::new(),
-            deadline: moment_after(grace),
-        });
-        // A driver that is gone has stopped.
-        // SAFETY: nobody else has the message.
-        let _ = unsafe { self.shared.push(message) };
-        if driver.thread().id() == std::thread::current().id() {
-            // A value that the driver cleaned up held the last handle: it stops when it comes to the message.
-            return Ok(());
-        }
+        self.tell(grace);
         // If it panicked it has said why.
         let _ = driver.join();
         Event::ShutDown {
@@ -141,6 +138,17 @@ impl Owner {
         }
         .tell();
         self.leftover()
+    }
+
+    /// Tells the driver to stop.
+    fn tell(&self, grace: Duration) {
+        let message = Arc::new(Stop {
+            link: Link::new(),
+            deadline: moment_after(grace),
+        });
+        // A driver that is gone has stopped.
+        // SAFETY: nobody else has the message.
+        let _ = unsafe { self.shared.push(message) };
     }
 
     fn leftover(&self) -> Result<(), Leftover> {
@@ -415,5 +423,38 @@ mod tests {
             "one byte is read after another: {driver:?}"
         );
         assert_eq!(proactor.shutdown(Duration::from_secs(20)), Ok(()));
+    }
+
+    struct ShutsDown(Mutex<Option<Proactor>>, std::sync::mpsc::Sender<()>);
+
+    impl Wake for ShutsDown {
+        fn wake(self: Arc<Self>) {
+            let proactor = self.0.lock().expect("no panic").take();
+            if let Some(proactor) = proactor {
+                let _ = proactor.shutdown(Duration::from_secs(20));
+                let _ = self.1.send(());
+            }
+        }
+    }
+
+    #[test]
+    fn a_shutdown_in_a_waker_does_not_wait_for_one_of_another_thread() {
+        let proactor = Proactor::new().expect("a proactor");
+        let handle = proactor.clone();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let waker = Waker::from(Arc::new(ShutsDown(
+            Mutex::new(Some(proactor.clone())),
+            sender,
+        )));
+        let (reader, _writer) = std::io::pipe().expect("a pipe");
+        let mut ready = super::super::Events::ready(&handle, reader, crate::PollEvents::IN);
+        let poll = std::pin::Pin::new(&mut ready).poll(&mut Context::from_waker(&waker));
+        assert!(poll.is_pending());
+        let shutdown = std::thread::spawn(move || proactor.shutdown(Duration::from_secs(20)));
+        // Cancelled by that, it is ready, and its waker asks for the same on the driver's thread.
+        receiver
+            .recv_timeout(Duration::from_secs(20))
+            .expect("the driver goes on");
+        assert_eq!(shutdown.join().expect("no panic"), Ok(()));
     }
 }
