@@ -204,11 +204,22 @@ unsafe impl IoBuf for &'static str {
 /// assert_eq!(slice.into_inner(), b"head");
 /// ```
 // Invariant 1: `begin <= end` and `begin <= buffer.bytes_init()`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Slice<B> {
     buffer: B,
     begin: usize,
     end: usize,
+}
+
+/// The same part of a copy of the buffer.
+///
+/// # Panics
+///
+/// When the copy has fewer bytes than there are before the part.
+impl<B: IoBuf + Clone> Clone for Slice<B> {
+    fn clone(&self) -> Self {
+        self.buffer.clone().slice(self.begin..self.end)
+    }
 }
 
 impl<B> Slice<B> {
@@ -271,5 +282,39 @@ unsafe impl<B: FixedBuf> FixedBuf for Slice<B> {
     #[inline]
     fn buf_index(&self) -> u16 {
         self.buffer.buf_index()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Its copies are empty.
+    #[derive(Debug)]
+    struct Fleeting(Vec<u8>);
+
+    impl Clone for Fleeting {
+        fn clone(&self) -> Self {
+            Self(Vec::new())
+        }
+    }
+
+    // SAFETY: those of the vector, which lie on the heap.
+    unsafe impl IoBuf for Fleeting {
+        fn bytes_ptr(&self) -> *const u8 {
+            self.0.bytes_ptr()
+        }
+
+        fn bytes_init(&self) -> usize {
+            self.0.bytes_init()
+        }
+    }
+
+    #[test]
+    fn a_copy_of_a_slice_lies_within_the_copy_of_its_buffer() {
+        let slice = vec![1, 2, 3, 4].slice(1..3);
+        assert_eq!(slice.clone().as_bytes(), [2, 3]);
+        let slice = Fleeting(vec![1, 2, 3, 4]).slice(1..3);
+        std::panic::catch_unwind(|| slice.clone()).expect_err("it begins behind the copy's bytes");
     }
 }
