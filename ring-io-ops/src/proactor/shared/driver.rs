@@ -43,6 +43,9 @@ const PART: u32 = 6;
 /// The longest that something that completed is not told of, while the driver has other things to do.
 const HOLD_MAX: Duration = Duration::from_micros(50);
 
+/// So long a turn is kept for who was told of it and does not look, while others wait; at most twice as long.
+const TURN_MAX: Duration = Duration::from_millis(10);
+
 /// What is to be pushed when there is room, in this order.
 enum Pending {
     Start(Arc<dyn Flight>),
@@ -79,6 +82,8 @@ pub(super) struct Driver {
     /// Since when something is to be told of.
     held_since: Option<Instant>,
     stop: Option<Instant>,
+    /// When to look for turns that nobody takes.
+    pass_over_at: Option<Instant>,
     /// Credit to give back.
     returned: u32,
     wakers: Vec<Waker>,
@@ -124,6 +129,7 @@ impl Driver {
             has_more: false,
             held_since: None,
             stop: None,
+            pass_over_at: None,
             returned: 0,
             wakers: Vec::new(),
             finished: Vec::new(),
@@ -175,7 +181,7 @@ impl Driver {
             self.submit();
         }
         is_active |= self.reap();
-        let fired = self.fire_timers();
+        let fired = self.fire_timers() | self.pass_over();
         if fired || !self.waits_to_settle() {
             self.settle();
         }

@@ -3,7 +3,7 @@
 //! The completion queue has room for every completion that was ever promised, so it does not overflow. Who finds room
 //! takes it by one exchange; who finds none waits in a list, and nobody who comes later overtakes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
@@ -33,8 +33,10 @@ pub(super) struct Gate {
 struct List {
     /// Who waits, the first first: how much it needs, and whom to wake.
     waiting: BTreeMap<u64, (u32, Waker)>,
-    /// Who has it and has not looked yet.
-    granted: BTreeMap<u64, u32>,
+    /// Who has it and has not looked yet: how much, and whether that was so when turns were looked at last.
+    granted: BTreeMap<u64, (u32, bool)>,
+    /// Who had it and did not look for long. Polled again, it stands at the end of the line.
+    passed_over: BTreeSet<u64>,
     next: u64,
     /// How many had to wait so far.
     waits: u64,
@@ -120,10 +122,12 @@ impl Gate {
                 return Admission::Waits;
             }
             *ticket = None;
-            return match list.granted.remove(&number) {
-                Some(_) => Admission::Granted,
-                None => Admission::Closed,
-            };
+            if list.granted.remove(&number).is_some() {
+                return Admission::Granted;
+            }
+            if !list.passed_over.remove(&number) {
+                return Admission::Closed;
+            }
         }
         // From here on nobody takes anything without the lock, and who returns some takes it too.
         let state = self.state.fetch_or(WAITING, Relaxed);
@@ -168,7 +172,7 @@ impl Gate {
         {
             let (number, (n, waker)) = first.remove_entry();
             self.state.fetch_add(u64::from(n), Relaxed);
-            list.granted.insert(number, n);
+            list.granted.insert(number, (n, false));
             wakers.push(waker);
         }
         if list.waiting.is_empty() {
@@ -181,12 +185,38 @@ impl Gate {
     pub(super) fn leave(&self, ticket: &Ticket, wakers: &mut Vec<Waker>) {
         let mut list = self.list();
         let own = list.waiting.remove(&ticket.0);
-        if let Some(n) = list.granted.remove(&ticket.0) {
+        list.passed_over.remove(&ticket.0);
+        if let Some((n, _)) = list.granted.remove(&ticket.0) {
             self.state.fetch_sub(u64::from(n), Relaxed);
         }
         self.grant(&mut list, wakers);
         drop(list);
         drop(own);
+    }
+
+    /// Whether somebody waits while somebody else has a turn and has not looked: so one may keep others from theirs.
+    pub(super) fn has_idle_turns(&self) -> bool {
+        let list = self.list();
+        !list.waiting.is_empty() && !list.granted.is_empty()
+    }
+
+    /// Takes the turn back from who has not looked since this was called last, where others wait. Who may start because of
+    /// that has to be woken.
+    #[cold]
+    pub(super) fn pass_over(&self, wakers: &mut Vec<Waker>) {
+        let list = &mut *self.list();
+        if list.waiting.is_empty() {
+            return;
+        }
+        list.granted.retain(|&number, (n, was_there)| {
+            if std::mem::replace(was_there, true) {
+                self.state.fetch_sub(u64::from(*n), Relaxed);
+                list.passed_over.insert(number);
+                return false;
+            }
+            true
+        });
+        self.grant(list, wakers);
     }
 
     /// Nobody gets anything any more, and whoever waits has to be woken and learns of it.

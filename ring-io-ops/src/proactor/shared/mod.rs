@@ -61,7 +61,8 @@ pub use sleep::Sleep;
 /// for each of its sleeps; only a lock that two threads want at the same moment may cost another.
 ///
 /// With more in flight than [`capacity`](Self::capacity) allows, operations wait for their turn without blocking a
-/// thread, the first first.
+/// thread, the first first. Who has its turn and is not polled for some ten milliseconds keeps it from nobody who
+/// waits: it stands at the end of the line when it is.
 ///
 /// Dropping the last handle cancels what is in flight and waits a moment for the kernel to let go of it;
 /// [`shutdown`](Self::shutdown) does so with a time of the caller's and says what was left. A child of `fork(2)` has no
@@ -456,5 +457,40 @@ mod tests {
             .recv_timeout(Duration::from_secs(20))
             .expect("the driver goes on");
         assert_eq!(shutdown.join().expect("no panic"), Ok(()));
+    }
+
+    #[test]
+    fn a_driver_that_sleeps_wakes_to_pass_over_who_does_not_take_a_turn() {
+        use std::io::Write as _;
+
+        let proactor = Proactor::builder()
+            .in_flight(1)
+            .spin(Duration::ZERO)
+            .build()
+            .expect("a proactor");
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        let events = crate::PollEvents::IN;
+        let mut context = Context::from_waker(Waker::noop());
+        let mut first = super::super::Events::ready(&proactor, reader, events);
+        assert!(
+            std::pin::Pin::new(&mut first)
+                .poll(&mut context)
+                .is_pending()
+        );
+        // SAFETY: the entry does nothing and lends nothing.
+        let nothing = || unsafe { super::super::RawOperation::new(ring_io::Sqe::new(), ()) };
+        let mut forgotten = proactor.start(nothing());
+        assert!(
+            std::pin::Pin::new(&mut forgotten)
+                .poll(&mut context)
+                .is_pending()
+        );
+        std::mem::forget(forgotten);
+        writer.write_all(b"x").expect("room");
+        futures_executor::block_on(first).expect("it is readable");
+        // The forgotten one has the only credit now, and keeps it from whoever comes.
+        let (completion, ()) = futures_executor::block_on(proactor.start(nothing()));
+        assert_eq!(completion.result, Ok(0));
+        assert_eq!(proactor.shutdown(Duration::from_secs(20)), Ok(()));
     }
 }

@@ -26,7 +26,6 @@ use crate::proactor::error::OpError;
 use crate::proactor::handle::{OpFuture, Timeout};
 use crate::proactor::open_file::named;
 use crate::proactor::owned::{Completion, OwnedOperation};
-use crate::proactor::panics::wake_all;
 
 /// An operation of a [`Proactor`](super::Proactor). [`Proactor::start`](super::Proactor::start) makes one, and so do the
 /// methods of files and sockets.
@@ -319,9 +318,7 @@ impl Granted<'_> {
 
 impl Drop for Granted<'_> {
     fn drop(&mut self) {
-        let mut wakers = Vec::new();
-        self.shared.gate.give_back(self.n, &mut wakers);
-        wake_all(wakers);
+        self.shared.give_back(self.n);
     }
 }
 

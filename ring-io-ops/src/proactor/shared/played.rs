@@ -53,6 +53,13 @@ impl Played {
         }
     }
 
+    /// Lets the driver look for what it looks for before it sleeps.
+    pub(crate) fn idle(&self) {
+        if let Some(driver) = &mut *self.driver.borrow_mut() {
+            driver.watch_turns(Instant::now());
+        }
+    }
+
     /// Tells the driver to stop, which cancels everything.
     pub(crate) fn stop(&self) {
         if let Some(driver) = &mut *self.driver.borrow_mut() {

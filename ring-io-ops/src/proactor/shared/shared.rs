@@ -84,21 +84,49 @@ impl Shared {
     pub(super) fn admit(&self, ticket: &mut Option<Ticket>, n: u32, waker: &Waker) -> Admission {
         let is_new = ticket.is_none();
         let admission = self.gate.enter(ticket, n, waker);
-        if is_new && admission == Admission::Waits {
+        if admission == Admission::Waits {
+            self.wait(is_new, n);
+        }
+        admission
+    }
+
+    /// Somebody waits for credit.
+    #[cold]
+    fn wait(&self, is_new: bool, n: u32) {
+        if is_new {
             Event::CreditWait {
                 needed: n,
                 capacity: self.gate.capacity(),
             }
             .tell();
         }
-        admission
+        self.watch_turns();
     }
 
     /// Gives up waiting for credit, and wakes who may start because of that.
     pub(super) fn leave(&self, ticket: &Ticket) {
         let mut wakers = Vec::new();
         self.gate.leave(ticket, &mut wakers);
+        self.watch_turns();
         wake_all(wakers);
+    }
+
+    /// Gives credit back that nothing was started with.
+    pub(super) fn give_back(&self, n: u32) {
+        let mut wakers = Vec::new();
+        self.gate.give_back(n, &mut wakers);
+        if !wakers.is_empty() {
+            self.watch_turns();
+        }
+        wake_all(wakers);
+    }
+
+    /// Has the driver see to it that nobody keeps others from their turn. It looks before it sleeps, under the lock that
+    /// this takes too: one of the two comes first.
+    fn watch_turns(&self) {
+        if self.gate.has_idle_turns() {
+            self.interrupt();
+        }
     }
 
     /// Ends the driver's sleep, if it sleeps, without a message.
@@ -159,7 +187,9 @@ mod tests {
     use futures_executor::block_on;
     use ring_io::Sqe;
 
-    use crate::proactor::{Proactor, RawOperation};
+    use super::{Admission, Waker};
+    use crate::proactor::shared::driver::Driver;
+    use crate::proactor::{Batching, Proactor, RawOperation};
 
     #[test]
     fn a_driver_whose_wake_is_refused_for_long_wakes_in_the_end() {
@@ -177,5 +207,21 @@ mod tests {
             let (completion, ()) = block_on(proactor.start(operation));
             assert_eq!(completion.result, Ok(0));
         }
+    }
+
+    #[test]
+    fn who_waits_behind_an_idle_turn_wakes_the_driver() {
+        let driver = Driver::new(1, Batching::default(), Duration::ZERO, false).expect("a driver");
+        let shared = driver.shared();
+        let admit = |ticket: &mut _| shared.admit(ticket, 1, Waker::noop());
+        assert_eq!(admit(&mut None), Admission::Granted);
+        let (mut lazy, mut next) = (None, None);
+        assert_eq!(admit(&mut lazy), Admission::Waits);
+        shared.gate.give_back(1, &mut Vec::new());
+        // It has the turn, and does not look.
+        assert!(shared.queue.fall_asleep());
+        let before = shared.bell.times();
+        assert_eq!(admit(&mut next), Admission::Waits);
+        assert_eq!(shared.bell.times(), before + 1);
     }
 }

@@ -410,3 +410,75 @@ fn a_waker_that_panics_keeps_no_other_from_its_turn() {
     }
     played.assert_back_to_the_start();
 }
+
+#[test]
+fn a_turn_that_nobody_takes_goes_to_the_next() {
+    let player = Player::default();
+    let played = Played::new(1, Box::new(player.clone()));
+    let tally = Arc::new(Tally::default());
+    let bells = Arc::new(Bells::default());
+    let mut first = played.start(Probe::new(&tally));
+    let mut lazy = played.start(Probe::new(&tally));
+    assert!(poll(&mut first).is_pending() && poll(&mut lazy).is_pending());
+    let mut forgotten = played.start(Probe::new(&tally));
+    assert!(poll(&mut forgotten).is_pending());
+    std::mem::forget(forgotten);
+    let mut last = played.start(Probe::new(&tally));
+    assert!(poll_with(&mut last, &bells).is_pending());
+    played.turn();
+    player.end(0, 1);
+    while bells.rung() == 0 {
+        // As when it has nothing to do, and looks who keeps others from their turn.
+        played.idle();
+        played.turn();
+    }
+    assert!(poll(&mut last).is_pending());
+    played.turn();
+    assert_eq!(player.held(), 1);
+    // It stands at the end of the line, and is not lost.
+    assert!(poll(&mut lazy).is_pending());
+    player.end(0, 2);
+    played.turn();
+    assert_eq!(poll(&mut last), Poll::Ready(Ok(2)));
+    assert!(poll(&mut lazy).is_pending());
+    played.turn();
+    player.end(0, 3);
+    played.turn();
+    assert_eq!(poll(&mut lazy), Poll::Ready(Ok(3)));
+    assert_eq!(poll(&mut first), Poll::Ready(Ok(1)));
+    played.assert_back_to_the_start();
+}
+
+#[test]
+fn who_was_passed_over_and_gives_up_or_is_refused_takes_nothing_along() {
+    let player = Player::default();
+    let played = Played::new(1, Box::new(player.clone()));
+    let tally = Arc::new(Tally::default());
+    let bells = Arc::new(Bells::default());
+    let mut first = played.start(Probe::new(&tally));
+    let (mut gives_up, mut refused) = (
+        played.start(Probe::new(&tally)),
+        played.start(Probe::new(&tally)),
+    );
+    let mut last = played.start(Probe::new(&tally));
+    for op in [&mut first, &mut gives_up, &mut refused] {
+        assert!(poll(op).is_pending());
+    }
+    assert!(poll_with(&mut last, &bells).is_pending());
+    played.turn();
+    player.end(0, 1);
+    while bells.rung() == 0 {
+        played.idle();
+        played.turn();
+    }
+    drop(gives_up);
+    player.end_when_cancelled();
+    played.stop();
+    assert_eq!(poll(&mut refused), Poll::Ready(Err(OpError::Closed)));
+    drop((first, last));
+    played.turn();
+    played.assert_back_to_the_start();
+    drop(refused);
+    played.end();
+    assert_eq!(tally.live.load(SeqCst), 0);
+}

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use ring_io::CqeFlags;
 
-use super::{Driver, INTERNAL, Pending};
+use super::{Driver, INTERNAL, Pending, TURN_MAX};
 use crate::proactor::engine::RUNG;
 use crate::proactor::owned::Completion;
 use crate::proactor::shared::flight::{Flight, NEW};
@@ -104,5 +104,26 @@ impl Driver {
             }
         }
         self.wakers.len() != before
+    }
+
+    /// Lets others have the turns of those who do not take them; whether somebody is to be woken.
+    pub(super) fn pass_over(&mut self) -> bool {
+        let Some(at) = self.pass_over_at else {
+            return false;
+        };
+        let now = Instant::now();
+        if now < at {
+            return false;
+        }
+        let before = self.wakers.len();
+        self.shared.gate.pass_over(&mut self.wakers);
+        self.watch_turns(now);
+        self.wakers.len() != before
+    }
+
+    /// Looks again in a while if somebody may keep others from their turn.
+    pub(in crate::proactor::shared) fn watch_turns(&mut self, now: Instant) {
+        let watches = self.shared.gate.has_idle_turns();
+        self.pass_over_at = watches.then(|| now + TURN_MAX);
     }
 }
