@@ -152,7 +152,7 @@ unsafe impl<H: Handle> OwnedOperation for CloseFd<H> {
     unsafe fn finish(mut self, completion: Completion) -> Self::Output {
         match completion.result {
             // What never reached the kernel, or was cancelled before it began, is still open, and closed with the value.
-            Err(OpError::Kernel(errno)) if matches!(errno.raw(), libc::ECANCELED | libc::EBUSY) => {
+            Err(OpError::Kernel(errno)) if errno.raw() == libc::ECANCELED => {
                 Err(OpError::Kernel(errno))
             }
             Err(error @ OpError::Kernel(_)) => {
@@ -183,5 +183,49 @@ impl<H: Handle> Drop for CloseFd<H> {
         if let Some(fd) = self.fd.take() {
             self.handle.close(fd);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::{AsRawFd as _, FromRawFd as _, RawFd};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::proactor::{LocalHandle, LocalProactor};
+
+    /// Whether a descriptor is still open behind a close that ended in this way.
+    fn is_open_behind(completion: Completion) -> bool {
+        let proactor = LocalProactor::new().expect("a proactor");
+        let (reader, _writer) = io::pipe().expect("a pipe");
+        let number = reader.as_raw_fd();
+        let inode = |number: RawFd| std::fs::read_link(format!("/proc/self/fd/{number}")).ok();
+        let before = inode(number);
+        let close = CloseFd::<LocalHandle> {
+            fd: Some(reader.into()),
+            handle: (*proactor).clone(),
+        };
+        // SAFETY: the entry was not made, and the completion is an error.
+        let outcome = unsafe { close.finish(completion) };
+        assert!(outcome.is_err());
+        proactor.park(Some(Duration::ZERO));
+        let is_open = inode(number) == before;
+        if is_open {
+            // SAFETY: it was left open, and nobody else knows of it.
+            drop(unsafe { OwnedFd::from_raw_fd(number) });
+        }
+        is_open
+    }
+
+    #[test]
+    fn a_number_that_the_kernel_has_closed_is_not_closed_again() {
+        // A file system may say any of these when it is told of a close, which it cannot keep from happening.
+        for errno in [libc::EIO, libc::EBUSY] {
+            assert!(is_open_behind(Completion::from_kernel(-errno, 0)));
+        }
+        for error in [OpError::Busy, OpError::Closed] {
+            assert!(!is_open_behind(Completion::failed(error)));
+        }
+        assert!(!is_open_behind(Completion::cancelled()));
     }
 }

@@ -33,6 +33,10 @@ pub enum OpError {
     /// A path or a name has a byte of zero in it, which the kernel takes for its end. Nothing was submitted.
     #[error("a path or a name contains a zero byte; nothing was submitted")]
     ZeroByte,
+    /// A file is to be closed while an operation on it whose future was dropped is not over. It is closed behind that.
+    /// `EBUSY`.
+    #[error("an operation on the file is not over; it is closed behind that")]
+    Busy,
     /// The file ended before the buffer was full.
     #[error("the file ended before the buffer was full")]
     EndOfFile,
@@ -59,6 +63,7 @@ impl OpError {
             Self::Closed => Errno::from_raw(libc::ESHUTDOWN),
             Self::TooLarge { .. } => Errno::from_raw(libc::E2BIG),
             Self::ZeroByte => Errno::from_raw(libc::EINVAL),
+            Self::Busy => Errno::from_raw(libc::EBUSY),
             Self::EndOfFile => Errno::from_raw(libc::ENODATA),
             Self::WroteNothing => Errno::from_raw(libc::EIO),
             Self::NoTable => Errno::from_raw(libc::ENXIO),
@@ -79,6 +84,7 @@ impl From<OpError> for io::Error {
             OpError::Kernel(errno) => errno.into(),
             OpError::TimedOut => Self::new(io::ErrorKind::TimedOut, error),
             OpError::ZeroByte => Self::new(io::ErrorKind::InvalidInput, error),
+            OpError::Busy => Self::new(io::ErrorKind::ResourceBusy, error),
             OpError::EndOfFile => Self::new(io::ErrorKind::UnexpectedEof, error),
             OpError::WroteNothing => Self::new(io::ErrorKind::WriteZero, error),
             OpError::Closed | OpError::TooLarge { .. } | OpError::NoTable | OpError::TableFull => {

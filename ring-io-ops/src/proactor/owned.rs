@@ -27,7 +27,7 @@ pub unsafe trait OwnedOperation: Sized + 'static {
     /// completion.
     const LATE: bool = false;
 
-    /// Whether it closes the entry's descriptor. It is then refused with `EBUSY` while an entry that is [late](Self::LATE)
+    /// Whether it closes the entry's descriptor. It is then refused, as busy, while an entry that is [late](Self::LATE)
     /// names the same.
     #[doc(hidden)]
     const CLOSES: bool = false;

@@ -73,7 +73,7 @@ impl<H: Handle> File<H> {
     /// # Errors
     ///
     /// - What the file system reports at last, such as `EIO` or `ENOSPC` of earlier writes. The file is closed then too.
-    /// - `EBUSY`: an operation on it whose future was dropped is not over. The file is closed behind that.
+    /// - [`OpError::Busy`]: an operation on it whose future was dropped is not over. The file is closed behind that.
     pub async fn close(self) -> Result<(), OpError>
     where
         H: Start<CloseFd<H>>,

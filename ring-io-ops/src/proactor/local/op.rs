@@ -7,8 +7,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use ring_io::Errno;
-
 use super::{Chain, Inner, Sleep, Unpushed};
 use crate::proactor::chain::LinkDeadline;
 use crate::proactor::engine::{Abandoned, Key, Kind, Orphan, Progress, Started};
@@ -161,8 +159,7 @@ impl<T: OwnedOperation> Future for Op<'_, T> {
                 let sqe = unsafe { this.operation.assume_init_mut() }.entry();
                 if named(&sqe).is_some_and(|target| inner.with(|engine, _| engine.is_late(target)))
                 {
-                    let busy = OpError::Kernel(Errno::from_raw(libc::EBUSY));
-                    return Poll::Ready(this.finish(Completion::failed(busy)));
+                    return Poll::Ready(this.finish(Completion::failed(OpError::Busy)));
                 }
             }
             let waker = waker::clone(context.waker());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use ring_io::{Errno, Sqe};
+use ring_io::Sqe;
 
 use super::{Driver, INTERNAL, PART, Pending};
 use crate::proactor::engine::{OWN_MAX, RUNG};
@@ -99,8 +99,7 @@ impl Driver {
     pub(super) fn push_flight(&mut self, flight: Arc<dyn Flight>) -> Result<(), Pending> {
         let mut sqe = flight.entry();
         if flight.closes() && named(&sqe).is_some_and(|target| self.is_late(target)) {
-            let busy = OpError::Kernel(Errno::from_raw(libc::EBUSY));
-            self.end(flight, Completion::failed(busy));
+            self.end(flight, Completion::failed(OpError::Busy));
             return Ok(());
         }
         let late = flight.late();
