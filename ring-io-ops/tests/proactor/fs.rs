@@ -97,6 +97,25 @@ fn the_buffers_of_the_crate_bytes_are_buffers_here() {
 }
 
 #[test]
+fn what_is_read_whole_from_the_own_position_goes_on_there() {
+    let proactor = proactor();
+    let file = file(&proactor, b"ab");
+    proactor.block_on(async {
+        let failed = file
+            .read_exact_at(Box::new([0; 4]), u64::MAX)
+            .await
+            .expect_err("there are two bytes");
+        assert_eq!(
+            (failed.error, *failed.value),
+            (OpError::EndOfFile, *b"ab\0\0")
+        );
+        file.write_all_at(b"cd", u64::MAX).await.expect("a write");
+        let (n, bytes) = file.read_at(vec![0; 8], 0).await.expect("a read");
+        assert_eq!((n, bytes), (4, b"abcd".to_vec()));
+    });
+}
+
+#[test]
 fn reads_and_writes_without_an_offset_move_the_position() {
     let proactor = proactor();
     let file = file(&proactor, b"abcdef");

@@ -116,7 +116,8 @@ impl<H: Handle> File<H> {
         self.handle().start(WithFlags::new(read, flags))
     }
 
-    /// Reads at `offset` until the buffer is full to its capacity, or its slice is.
+    /// Reads at `offset` until the buffer is full to its capacity, or its slice is; at the file's own position if that is
+    /// [`u64::MAX`].
     ///
     /// # Errors
     ///
@@ -149,7 +150,7 @@ impl<H: Handle> File<H> {
         let mut done = 0;
         while done < buffer.bytes_capacity() {
             match self
-                .read_at(buffer.slice(done..), offset + done as u64)
+                .read_at(buffer.slice(done..), behind(offset, done))
                 .await
             {
                 Ok((0, part)) => {
@@ -228,7 +229,7 @@ impl<H: Handle> File<H> {
         self.handle().start(WithFlags::new(write, flags))
     }
 
-    /// Writes all of the buffer's initialised bytes at `offset`.
+    /// Writes all of the buffer's initialised bytes at `offset`; at the file's own position if that is [`u64::MAX`].
     ///
     /// # Errors
     ///
@@ -241,7 +242,7 @@ impl<H: Handle> File<H> {
         let mut done = 0;
         while done < buffer.bytes_init() {
             match self
-                .write_at(buffer.slice(done..), offset + done as u64)
+                .write_at(buffer.slice(done..), behind(offset, done))
                 .await
             {
                 Ok((0, part)) => {
@@ -367,6 +368,16 @@ impl<H: Handle> File<H> {
             value,
             flags,
         ))
+    }
+}
+
+/// So many bytes behind an offset. The file's own position moves by itself.
+const fn behind(offset: u64, done: usize) -> u64 {
+    if offset == POSITION {
+        POSITION
+    } else {
+        // The kernel has taken the offset, so it is far from its end.
+        offset + done as u64
     }
 }
 
