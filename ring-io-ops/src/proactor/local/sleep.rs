@@ -11,6 +11,8 @@ use crate::proactor::engine::TimerKey;
 use crate::proactor::executor::waker;
 
 /// Ready when its moment has come. [`LocalHandle::sleep`](super::LocalHandle::sleep) makes one.
+///
+/// It wakes nobody when the proactor is gone before.
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Sleep {
     inner: Rc<Inner>,

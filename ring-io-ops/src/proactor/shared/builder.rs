@@ -66,7 +66,8 @@ impl ProactorBuilder {
         self
     }
 
-    /// When the driver submits and how long it waits. [`Batching::polls`] means nothing here: the driver polls no task.
+    /// When the driver submits and how long it waits. [`Batching::polls`] means nothing here: the driver polls no task. Nor
+    /// does [`Batching::gather`], which is taken as a wait for one.
     ///
     /// What the kernel does at once, such as reads of pages that are cached, it is given in small parts, whatever the
     /// setting: a part is done while those who asked for the part before are woken. A completion is told of 50 µs late at
