@@ -402,9 +402,9 @@ impl Drop for Driver {
                 Pending::Chain(chain) => {
                     self.end_chain(&chain, Completion::failed(OpError::Closed));
                 }
-                // What was pushed and not submitted never will be, so nothing acts on the number.
+                // What was pushed and not submitted never will be, so nothing else acts on the number.
                 // A slot goes with the ring.
-                Pending::Close(closing) => drop(closing),
+                Pending::Close(closing) => self.held.push(closing),
                 Pending::Cancel(_) | Pending::CancelAll => {}
             }
         }

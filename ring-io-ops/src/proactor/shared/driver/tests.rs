@@ -197,3 +197,28 @@ fn the_driver_does_not_sleep_on_what_it_has_not_told() {
         driver.reserved = 0;
     });
 }
+
+#[test]
+fn what_the_kernel_may_look_up_yet_is_left_open_at_the_end() {
+    let spin = Duration::from_micros(1);
+    let mut driver = Driver::new(64, Batching::default(), spin, false).expect("a driver");
+    let shared = Arc::clone(driver.shared());
+    let (silent, _writer) = std::io::pipe().expect("a pipe");
+    let poll = PollAdd::new(Fd(silent.as_raw_fd()), PollEvents::IN).to_sqe();
+    let mut op = Box::pin(Op::new(&shared, Entry(poll)));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(op.as_mut().poll(&mut context).is_pending());
+    driver.turn();
+    let [named, other] = [(); 2].map(|()| std::io::pipe().expect("a pipe").0);
+    let places = [named.as_raw_fd(), other.as_raw_fd()].map(|fd| {
+        let path = std::path::PathBuf::from(format!("/proc/self/fd/{fd}"));
+        (path.read_link().expect("it is open"), path)
+    });
+    // As if the entry in flight, the first of the table, were late and named it.
+    driver.late.push((0, Fd(named.as_raw_fd())));
+    driver.close(Closing::Fd(named.into()));
+    driver.close(Closing::Fd(other.into()));
+    drop(driver);
+    let is_open = places.map(|(was, path)| path.read_link().is_ok_and(|is| is == was));
+    assert_eq!(is_open, [true, false]);
+}
