@@ -199,6 +199,9 @@ impl Engine {
             if let Closing::Slot(slot) = closing {
                 let registrar = self.port.registrar();
                 let _ = registrar.update_files(slot, &[FileEntry::EMPTY]);
+            } else if self.late.names(closing.target(), &mut self.slots) {
+                // What was left with the kernel may look the number up yet.
+                closing.leave_open();
             }
             return;
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::probe::{Probe, Tally};
 use super::{Bells, audit, played, poll, poll_with, turn};
 use crate::proactor::handle::Handle;
-use crate::proactor::{LocalProactor, OpError};
+use crate::proactor::{LocalProactor, OpError, RawOperation};
 
 #[test]
 fn who_waits_for_a_turn_learns_of_the_end() {
@@ -176,4 +176,27 @@ fn a_descriptor_is_closed_behind_what_was_pushed() {
     proactor.close(reader.into());
     let read = proactor.block_on(read);
     assert_eq!(read.expect("the read").1, b"bytes");
+}
+
+#[test]
+fn what_a_link_that_is_left_may_look_up_yet_is_not_closed() {
+    let (proactor, _player) = played(4);
+    let handle = (*proactor).clone();
+    let [named, other] = [(); 2].map(|()| std::io::pipe().expect("a pipe").0);
+    let mut sqe = ring_io::Sqe::new();
+    sqe.set_fd(named.as_raw_fd());
+    // SAFETY: the entry does nothing, and what it names is closed by the proactor.
+    let link = || handle.start(unsafe { RawOperation::new(sqe, ()) });
+    let mut chain = link().link(link());
+    assert!(poll(&mut chain).is_pending());
+    turn(&proactor);
+    proactor.shutdown(Duration::ZERO).expect_err("two are left");
+    let places = [named.as_raw_fd(), other.as_raw_fd()].map(|fd| {
+        let path = std::path::PathBuf::from(format!("/proc/self/fd/{fd}"));
+        (path.read_link().expect("it is open"), path)
+    });
+    handle.close(named.into());
+    handle.close(other.into());
+    let is_open = places.map(|(was, path)| path.read_link().is_ok_and(|is| is == was));
+    assert_eq!(is_open, [true, false]);
 }
