@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 
-use super::handle::Handle;
+use super::handle::{Handle, moment_after};
 
 /// A moment to wait for, again and again. [`Events::timer`](super::Events::timer) makes one.
 ///
@@ -79,7 +79,7 @@ pub struct Interval<H: Handle> {
 impl<H: Handle> Interval<H> {
     pub(super) fn new(handle: H, period: Duration) -> Self {
         assert!(!period.is_zero(), "an interval has a period");
-        let next = Instant::now() + period;
+        let next = later(Instant::now(), period);
         Self {
             sleep: handle.sleep_until(next),
             handle,
@@ -100,7 +100,7 @@ impl<H: Handle> Interval<H> {
 
     /// Forgets the beats that are due: the next comes when a period has passed.
     pub fn reset(&mut self) {
-        self.arm(Instant::now() + self.period);
+        self.arm(later(Instant::now(), self.period));
     }
 
     fn arm(&mut self, next: Instant) {
@@ -111,9 +111,15 @@ impl<H: Handle> Interval<H> {
     fn poll_tick(&mut self, context: &mut Context<'_>) -> Poll<Instant> {
         ready!(Pin::new(&mut self.sleep).poll(context));
         let due = self.next;
-        self.arm(due + self.period);
+        self.arm(later(due, self.period));
         Poll::Ready(due)
     }
+}
+
+/// So much later; where the clock does not go as far, a moment that nobody lives to see.
+fn later(at: Instant, period: Duration) -> Instant {
+    at.checked_add(period)
+        .unwrap_or_else(|| moment_after(period))
 }
 
 // The sleep is `Unpin`, as each handle's is.

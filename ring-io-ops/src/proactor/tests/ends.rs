@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::probe::{Probe, Tally};
 use super::{Bells, audit, played, poll, poll_with, turn};
 use crate::proactor::handle::Handle;
-use crate::proactor::{LocalProactor, OpError, RawOperation};
+use crate::proactor::{Events as _, LocalProactor, OpError, RawOperation};
 
 #[test]
 fn who_waits_for_a_turn_learns_of_the_end() {
@@ -135,6 +135,9 @@ fn times_without_end_are_possible() {
     let tally = Rc::new(Tally::default());
     let mut sleep = proactor.sleep(Duration::MAX);
     assert!(poll(&mut sleep).is_pending());
+    let mut interval = proactor.interval(Duration::MAX);
+    interval.reset();
+    assert!(poll(&mut Box::pin(interval.tick())).is_pending());
     let mut op = proactor.start(Probe::new(&tally)).timeout(Duration::MAX);
     assert!(poll(&mut op).is_pending());
     // The bell's trial may end the first wait.
@@ -142,7 +145,7 @@ fn times_without_end_are_possible() {
     while poll(&mut op).is_pending() {
         proactor.park(Some(Duration::MAX));
     }
-    drop((op, sleep));
+    drop((op, sleep, interval));
     assert_eq!(proactor.shutdown(Duration::MAX), Ok(()));
 }
 
