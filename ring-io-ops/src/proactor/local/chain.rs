@@ -345,9 +345,10 @@ struct Unpushed<'c> {
 
 impl Drop for Unpushed<'_> {
     fn drop(&mut self) {
-        // Settled by the next who does: this is no place for another panic.
         self.inner
             .with(|engine, tasks| engine.withdraw_chain(self.keys, tasks));
+        // As of a single operation.
+        self.inner.settle();
     }
 }
 

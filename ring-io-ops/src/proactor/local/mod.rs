@@ -229,8 +229,9 @@ struct Unpushed<'i>(&'i Inner, Key);
 
 impl Drop for Unpushed<'_> {
     fn drop(&mut self) {
-        // Settled by the next who does: this is no place for another panic.
         self.0.with(|engine, tasks| engine.withdraw(self.1, tasks));
+        // Whoever has the turn now. Where one of them panics too, that goes no further than this.
+        self.0.settle();
     }
 }
 

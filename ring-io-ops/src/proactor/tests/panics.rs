@@ -238,3 +238,42 @@ fn an_abandoned_operation_that_panics_wakes_the_next_all_the_same() {
     assert!(poll(&mut third).is_ready() && poll(&mut first).is_ready());
     audit(&proactor);
 }
+
+#[test]
+fn an_entry_that_panics_wakes_those_behind_it() {
+    let (proactor, player) = played(2);
+    let tally = Rc::new(Tally::default());
+    let bells = Arc::new(Bells::default());
+    let mut first = proactor.start_multishot(Probe::new(&tally)).credit(2);
+    assert!(poll_next(&mut first).is_pending());
+    let bad = Probe::new(&tally).when_entered(|| panic!("an entry that panics"));
+    let mut bad = proactor.start_multishot(bad).credit(2);
+    assert!(poll_next(&mut bad).is_pending());
+    // One of them panics in turn, while the panic of the entry goes on.
+    let (mut third, mut fourth) = (
+        proactor.start(Probe::new(&tally)),
+        proactor.start(Probe::new(&tally)),
+    );
+    let waker = Waker::from(Arc::new(Panics));
+    let pending = std::pin::Pin::new(&mut third).poll(&mut Context::from_waker(&waker));
+    assert!(pending.is_pending());
+    assert!(poll_with(&mut fourth, &bells).is_pending());
+    turn(&proactor);
+    player.end(0, 0);
+    turn(&proactor);
+    panics(|| {
+        let _ = poll_next(&mut bad);
+    });
+    assert_eq!(
+        bells.rung(),
+        1,
+        "in somebody else's executor nobody else would"
+    );
+    assert!(poll(&mut third).is_pending() && poll(&mut fourth).is_pending());
+    turn(&proactor);
+    player.end_all();
+    turn(&proactor);
+    assert!(poll(&mut third).is_ready() && poll(&mut fourth).is_ready());
+    drop((first, bad));
+    assert_back_to_the_start(&proactor);
+}
