@@ -5,7 +5,7 @@
 //! - `open`, `accept`, `transfer`, `message`, `recv_multi`,
 //!   `recv_from_multi`, `send_all`, `zero_copy`, `option`: what the kernel is asked, each
 //!   operation with what it owns.
-//! - `outgoing`: sends that their task does not wait for.
+//! - `outgoing`, `local_line`: sends that their task does not wait for.
 //! - `pieces`, `envelope`, `control`, `arrived`: what messages are made of, and what comes with them.
 //! - `buffered`: connections as the traits of `futures_io` want them.
 //! - `pool`, `local_pool`: buffers that the kernel chooses.
@@ -22,11 +22,12 @@ mod datagram;
 mod envelope;
 mod family;
 mod listener;
+mod local_line;
 mod local_pool;
 mod message;
 mod open;
 mod option;
-mod outgoing;
+pub(super) mod outgoing;
 mod pieces;
 mod pool;
 mod recv_from_multi;
@@ -51,7 +52,7 @@ pub use local_pool::{LocalBuffer, LocalBundle, LocalPool};
 pub use message::{Extra, Message, RecvMessage, SendMessage, Sender};
 pub use open::{BindSocket, ConnectSocket, Connecting, ListenOn, OpenSocket, ShutDown};
 pub use option::{GetOption, OptionValue, SetOption, SocketOption};
-pub use outgoing::Outgoing;
+pub use outgoing::{Outgoing, SendOff};
 pub use pieces::{One, Pieces, PiecesMut};
 pub use pool::{Pool, Provide};
 pub use recv_from_multi::{Datagram, RecvFromMany};

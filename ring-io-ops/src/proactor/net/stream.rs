@@ -13,7 +13,7 @@ use super::family::{Family, Inet, Unix};
 use super::message::{RecvMessage, SendMessage};
 use super::open::ShutDown;
 use super::option::{GetOption, OptionValue, SetOption, SocketOption};
-use super::outgoing::Outgoing;
+use super::outgoing::{Outgoing, SendOff};
 use super::pieces::One;
 use super::pool::Provide;
 use super::recv_multi::{Receiving, RecvBundles, RecvMany};
@@ -23,7 +23,6 @@ use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::descriptor::{CloseFd, Descriptor};
 use crate::proactor::error::OpError;
 use crate::proactor::handle::{Handle, Start, StartMultishot};
-use crate::proactor::local::LocalHandle;
 use crate::proactor::registered::registers;
 use crate::{MsgFlags, Target};
 
@@ -283,6 +282,47 @@ impl<H: Handle, F: Family> StreamSocket<H, F> {
         SendAll::new(self.handle(), self.socket.target(), buffer)
     }
 
+    /// A way to send buffers one behind the other without waiting for the end of each.
+    ///
+    /// Of what is sent otherwise meanwhile, nothing says where in between it comes.
+    ///
+    /// # Examples
+    ///
+    /// Sending back what comes, out of the pool's buffers, which go back by themselves:
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let pool = proactor.provided_buffers(16, 2048)?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = proactor.unix_pair()?;
+    ///     one.send_all(b"hello".as_slice()).await?;
+    ///     one.shutdown(std::net::Shutdown::Write).await?;
+    ///
+    ///     let mut incoming = other.recv_multi(&pool);
+    ///     let mut outgoing = other.outgoing();
+    ///     while let Some(buffer) = incoming.data().await? {
+    ///         outgoing.feed(buffer).await?;
+    ///     }
+    ///     outgoing.flush().await?;
+    ///     let (_, buffer) = one.recv(Vec::with_capacity(64)).await?;
+    ///     assert_eq!(buffer, b"hello");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn outgoing<B>(&self) -> Outgoing<'_, H, B>
+    where
+        B: IoBuf,
+        H: SendOff<B>,
+    {
+        Outgoing::new(self.handle(), self.socket.target())
+    }
+
     /// Sends out of several buffers, one after the other.
     ///
     /// The output is how many bytes were sent, which may be fewer than there are, and the buffers.
@@ -354,45 +394,6 @@ impl<H: Handle, F: Family> StreamSocket<H, F> {
         H: Start<CloseFd<H>>,
     {
         self.socket.close().await
-    }
-}
-
-impl<F: Family> StreamSocket<LocalHandle, F> {
-    /// A way to send buffers one behind the other without waiting for the end of each.
-    ///
-    /// Of what is sent otherwise meanwhile, nothing says where in between it comes.
-    ///
-    /// # Examples
-    ///
-    /// Sending back what comes, out of the pool's buffers, which go back by themselves:
-    ///
-    /// ```
-    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
-    /// let proactor = LocalProactor::new()?;
-    /// let pool = proactor.provided_buffers(16, 2048)?;
-    /// proactor.block_on(async {
-    ///     let (one, other) = proactor.unix_pair()?;
-    ///     one.send_all(b"hello".as_slice()).await?;
-    ///     one.shutdown(std::net::Shutdown::Write).await?;
-    ///
-    ///     let mut incoming = other.recv_multi(&pool);
-    ///     let mut outgoing = other.outgoing();
-    ///     while let Some(buffer) = incoming.data().await? {
-    ///         outgoing.feed(buffer).await?;
-    ///     }
-    ///     outgoing.flush().await?;
-    ///     let (_, buffer) = one.recv(Vec::with_capacity(64)).await?;
-    ///     assert_eq!(buffer, b"hello");
-    ///     std::io::Result::Ok(())
-    /// })?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn outgoing<B: IoBuf>(&self) -> Outgoing<'_, B> {
-        Outgoing::new(self.handle(), self.socket.target())
     }
 }
 

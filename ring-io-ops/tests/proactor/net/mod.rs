@@ -8,6 +8,7 @@ mod datagram;
 mod deadline;
 mod message;
 mod option;
+mod outgoing;
 mod pool;
 mod stream;
 mod zero_copy;
