@@ -111,7 +111,8 @@ impl<H: Handle, F: Family> DatagramSocket<H, F> {
     /// Receives datagrams as they come, into buffers that the kernel chooses out of a pool. Linux 6.0.
     ///
     /// A buffer also holds the sender's address and 16 bytes more, and what does not fit is lost. Behind errors that tell of
-    /// something that was sent before, such as `ECONNREFUSED`, the stream goes on.
+    /// something that was sent before, such as `ECONNREFUSED`, the stream goes on. With control messages:
+    /// [`recv_message_multi`](Self::recv_message_multi).
     ///
     /// # Panics
     ///

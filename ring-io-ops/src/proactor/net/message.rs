@@ -12,10 +12,13 @@ use super::datagram::DatagramSocket;
 use super::envelope::Envelope;
 use super::family::Family;
 use super::pieces::{One, Pieces, PiecesMut};
+use super::pool::Provide;
+use super::recv_message_multi::RecvMessages;
+use super::recv_multi::Receiving;
 use super::stream::StreamSocket;
 use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::error::{Failed, OpError};
-use crate::proactor::handle::{Handle, Start};
+use crate::proactor::handle::{Handle, Start, StartMultishot};
 use crate::proactor::owned::{Completion, OwnedOperation};
 use crate::{MsgFlags, Operation, RecvMsg, SendMsg, Target};
 
@@ -356,7 +359,7 @@ unsafe impl<P: PiecesMut, E: Extra> OwnedOperation for RecvMessage<P, E> {
 
 /// Implements what sockets of both kinds do with whole messages.
 macro_rules! messages {
-    ($socket:ident) => {
+    ($socket:ident, is_stream: $is_stream:literal, $(#[$about:meta])*) => {
         impl<H: Handle, F: Family> $socket<H, F> {
             /// Sends a message with what goes with it.
             ///
@@ -396,9 +399,104 @@ macro_rules! messages {
                 let message = RecvMessage::new(self.target(), buffers);
                 self.handle().start(message.with_control_room(control_room))
             }
+
+            /// Receives messages as they come, with what comes with them, into buffers that the kernel chooses out of a
+            /// pool. Linux 6.0.
+            ///
+            /// A buffer also holds the sender's address, `control_room` bytes for control messages, and 16 bytes more: what
+            /// does not fit behind them is lost, or comes next where bytes are a stream. One that has no room even for these
+            /// ends the stream with `EFAULT`. See [`recv_message`](Self::recv_message) for how much room is enough.
+            ///
+            $(#[$about])*
+            pub fn recv_message_multi(
+                &self,
+                pool: &H::Pool,
+                control_room: usize,
+            ) -> Receiving<'_, H, RecvMessages<H::Pool, F::Address>>
+            where
+                H: Provide + StartMultishot<RecvMessages<H::Pool, F::Address>>,
+            {
+                let operation =
+                    RecvMessages::new(self.target(), pool.clone(), control_room, $is_stream);
+                Receiving::new(self.handle(), pool, operation)
+            }
         }
     };
 }
 
-messages!(StreamSocket);
-messages!(DatagramSocket);
+messages!(
+    StreamSocket,
+    is_stream: true,
+    /// # Panics
+    ///
+    /// When the pool is another proactor's.
+    ///
+    /// # Examples
+    ///
+    /// Descriptors as they come:
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let pool = proactor.provided_buffers(16, 512)?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = proactor.unix_pair()?;
+    ///     one.send_fds("a file", vec![tempfile::tempfile()?.into()]).await?;
+    ///     drop(one);
+    ///     let mut incoming = other.recv_message_multi(&pool, 64);
+    ///     while let Some(mut message) = incoming.data().await? {
+    ///         assert_eq!(*message, *b"a file");
+    ///         assert_eq!(message.arrived.take_descriptors().len(), 1);
+    ///     }
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+);
+messages!(
+    DatagramSocket,
+    is_stream: false,
+    /// Behind errors that tell of something that was sent before, such as `ECONNREFUSED`, the stream goes on.
+    ///
+    /// # Panics
+    ///
+    /// When the pool is another proactor's.
+    ///
+    /// # Examples
+    ///
+    /// A server that has many addresses sees at which one it was asked:
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::net::ControlMessage;
+    /// use ring_io_ops::proactor::{LocalProactor, SocketOption, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let kernel = ring_io_ops::ring::capabilities()?;
+    /// # if !kernel.supports(ring_io_ops::ring::sys::IORING_OP_LISTEN as u8) { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let pool = proactor.provided_buffers(16, 2048)?;
+    /// proactor.block_on(async {
+    ///     let (client, server) = (proactor.udp_bind("127.0.0.1:0")?, proactor.udp_bind("0.0.0.0:0")?);
+    ///     server.set_option(SocketOption::PACKET_INFO_V4, true).await?;
+    ///     let address = (std::net::Ipv4Addr::new(127, 0, 0, 7), server.local_addr()?.port()).into();
+    ///     client.send_to("who?", &address).await?;
+    ///
+    ///     let mut incoming = server.recv_message_multi(&pool, 64);
+    ///     let question = incoming.data().await?.expect("datagrams have no end");
+    ///     assert_eq!(*question, *b"who?");
+    ///     assert_eq!(question.arrived.from, Some(client.local_addr()?));
+    ///     assert!(matches!(
+    ///         question.arrived.control[..],
+    ///         [ControlMessage::PacketInfoV4 { local, .. }] if address.ip() == local
+    ///     ));
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+);

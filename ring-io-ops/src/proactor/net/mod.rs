@@ -3,7 +3,7 @@
 //! - `sockets`: how they come about.
 //! - `stream`, `listener`, `datagram`: the sockets, each generic over its proactor and its `family`.
 //! - `open`, `accept`, `transfer`, `message`, `recv_multi`,
-//!   `recv_from_multi`, `send_all`, `zero_copy`, `option`: what the kernel is asked, each
+//!   `recv_from_multi`, `recv_message_multi`, `send_all`, `zero_copy`, `option`: what the kernel is asked, each
 //!   operation with what it owns.
 //! - `outgoing`, `local_line`: sends that their task does not wait for.
 //! - `pieces`, `envelope`, `control`, `arrived`: what messages are made of, and what comes with them.
@@ -31,6 +31,7 @@ pub(super) mod outgoing;
 mod pieces;
 mod pool;
 mod recv_from_multi;
+mod recv_message_multi;
 mod recv_multi;
 mod send_all;
 mod shared_pool;
@@ -56,6 +57,7 @@ pub use outgoing::{Outgoing, SendOff};
 pub use pieces::{One, Pieces, PiecesMut};
 pub use pool::{Pool, Provide};
 pub use recv_from_multi::{Datagram, RecvFromMany};
+pub use recv_message_multi::{Delivery, RecvMessages};
 pub use recv_multi::{Received, Receiving, RecvBundles, RecvMany};
 pub use send_all::SendAll;
 pub use shared_pool::{SharedBuffer, SharedBundle, SharedPool};

@@ -11,7 +11,7 @@ use super::super::{Handle, Runner};
 use super::{PATIENCE, pair, proactor_for, run, settle, start, with_sockets};
 
 /// Runs a test that sets options through the ring.
-fn with_options(test: impl AsyncFnOnce(&Runner)) {
+pub(super) fn with_options(test: impl AsyncFnOnce(&Runner)) {
     // Newer than options.
     if let Some(proactor) = proactor_for(sys::IORING_OP_LISTEN) {
         run(&proactor, test);
@@ -19,7 +19,7 @@ fn with_options(test: impl AsyncFnOnce(&Runner)) {
 }
 
 /// Ends of pipes, and one that sees when all of them are closed.
-fn pipe_ends(count: usize) -> (std::io::PipeReader, Vec<OwnedFd>) {
+pub(super) fn pipe_ends(count: usize) -> (std::io::PipeReader, Vec<OwnedFd>) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let ends = (0..count)
         .map(|_| writer.try_clone().expect("a duplicate").into())
@@ -27,7 +27,7 @@ fn pipe_ends(count: usize) -> (std::io::PipeReader, Vec<OwnedFd>) {
     (reader, ends)
 }
 
-fn sees_the_end(mut reader: std::io::PipeReader) {
+pub(super) fn sees_the_end(mut reader: std::io::PipeReader) {
     let mut poll = libc::pollfd {
         fd: reader.as_raw_fd(),
         events: libc::POLLIN,

@@ -7,6 +7,7 @@ mod control;
 mod datagram;
 mod deadline;
 mod message;
+mod message_multi;
 mod option;
 mod outgoing;
 mod pool;
