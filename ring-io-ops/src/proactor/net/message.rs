@@ -13,6 +13,7 @@ use super::envelope::Envelope;
 use super::family::Family;
 use super::pieces::{One, Pieces, PiecesMut};
 use super::pool::Provide;
+use super::recv_error::{RecvError, WaitError};
 use super::recv_message_multi::RecvMessages;
 use super::recv_multi::Receiving;
 use super::stream::StreamSocket;
@@ -301,6 +302,7 @@ pub struct RecvMessage<P, E> {
     target: Target,
     pieces: P,
     envelope: Box<Envelope>,
+    flags: MsgFlags,
     extra: PhantomData<fn() -> E>,
 }
 
@@ -310,15 +312,30 @@ impl<P: PiecesMut, E: Extra> RecvMessage<P, E> {
             target,
             pieces,
             envelope: Envelope::new(Name::room()),
+            flags: MsgFlags::CMSG_CLOEXEC,
             extra: PhantomData,
         }
         .with_control_room(E::CONTROL_ROOM)
     }
 
+    /// Out of the queue of errors, without waiting.
+    pub(super) const fn of_errors(mut self) -> Self {
+        let more = MsgFlags::ERRQUEUE.union(MsgFlags::DONTWAIT);
+        self.flags = self.flags.union(more);
+        self
+    }
+
     /// Whole words, so that the kernel always has room for a number where it has room for a header.
-    fn with_control_room(mut self, bytes: usize) -> Self {
+    pub(super) fn with_control_room(mut self, bytes: usize) -> Self {
         self.envelope.control = vec![0; bytes.next_multiple_of(size_of::<u64>())];
         self
+    }
+}
+
+impl<B, E> RecvMessage<One<B>, E> {
+    /// Of one that was not started.
+    pub(super) fn into_buffer(self) -> B {
+        self.pieces.0
     }
 }
 
@@ -332,7 +349,7 @@ unsafe impl<P: PiecesMut, E: Extra> OwnedOperation for RecvMessage<P, E> {
         self.pieces.to_iovecs_mut(&mut envelope.pieces);
         envelope.seal(E::HAS_NAME);
         RecvMsg::new(self.target, &raw mut envelope.header)
-            .flags(MsgFlags::CMSG_CLOEXEC)
+            .flags(self.flags)
             .to_sqe()
     }
 
@@ -398,6 +415,31 @@ macro_rules! messages {
             {
                 let message = RecvMessage::new(self.target(), buffers);
                 self.handle().start(message.with_control_room(control_room))
+            }
+
+            /// Takes an entry out of the socket's queue of errors, and waits for one where there is none. Receives and sends
+            /// go on meanwhile.
+            ///
+            /// The output is as that of [`recv_message`](Self::recv_message), but that the bytes are those that were sent, or
+            /// as much of them as came back, [`from`](Arrived::from) is to whom, and [`error`](Arrived::error) says what came
+            /// of them. See [`SocketError`](super::SocketError) for what that may be, and for an example; 256 bytes of
+            /// `control_room` are enough.
+            ///
+            /// # Errors
+            ///
+            /// `EAGAIN`, with the buffer: there is none, and waiting would have no end. The peer has ended the connection, the
+            /// socket has an error of another kind, which its next send or receive tells, or somebody else was faster.
+            #[doc(alias = "MSG_ERRQUEUE")]
+            pub fn recv_error<B>(
+                &self,
+                buffer: B,
+                control_room: usize,
+            ) -> RecvError<'_, H, B, F::Address>
+            where
+                B: IoBufMut,
+                H: Start<WaitError> + Start<RecvMessage<One<B>, Arrived<F::Address>>>,
+            {
+                RecvError::new(self.handle(), self.target(), buffer, control_room)
             }
 
             /// Receives messages as they come, with what comes with them, into buffers that the kernel chooses out of a

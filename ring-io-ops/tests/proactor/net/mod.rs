@@ -6,6 +6,7 @@ mod buffered;
 mod control;
 mod datagram;
 mod deadline;
+mod errors;
 mod message;
 mod message_multi;
 mod option;
