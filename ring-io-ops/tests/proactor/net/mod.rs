@@ -14,6 +14,7 @@ mod outgoing;
 mod pool;
 mod stream;
 mod zero_copy;
+mod zero_copy_fixed;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
