@@ -188,7 +188,7 @@ pub use fs::{
     ChangePath, File, Files, Metadata, Open, OpenOptions, Plain, ReadAt, ReadFixedAt, ReadMetadata,
     ReadVectoredAt, ReadXattr, WithFlags, WriteAt, WriteFixedAt, WriteVectoredAt, WriteXattr,
 };
-pub use handle::{Handle, OpFuture, Start, StartMultishot, Timeout};
+pub use handle::{AsHandle, Handle, OpFuture, Start, StartMultishot, Timeout};
 pub use links::{LinkOp, Links, StartChain};
 pub use local::{Chain, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
 pub use mailbox::{Mailbox, SendError, Sender, mailbox};

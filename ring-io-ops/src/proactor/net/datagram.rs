@@ -21,7 +21,7 @@ use super::transfer::{RecvInto, SendFrom};
 use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::descriptor::{CloseFd, Descriptor};
 use crate::proactor::error::OpError;
-use crate::proactor::handle::{Handle, Start, StartMultishot};
+use crate::proactor::handle::{AsHandle, Handle, Start, StartMultishot};
 use crate::proactor::registered::registers;
 use crate::{MsgFlags, Target};
 
@@ -63,8 +63,8 @@ pub struct DatagramSocket<H: Handle, F> {
 impl<H: Handle<Fd = OwnedFd>, F: Family> DatagramSocket<H, F> {
     /// Takes over a descriptor of a socket of datagrams. It blocks: one with `O_NONBLOCK` set makes operations end with
     /// `EAGAIN` instead of waiting.
-    pub fn from_fd(handle: &H, fd: OwnedFd) -> Self {
-        Self::from_descriptor(Descriptor::new(handle.clone(), fd))
+    pub fn from_fd(proactor: &impl AsHandle<Handle = H>, fd: OwnedFd) -> Self {
+        Self::from_descriptor(Descriptor::new(proactor.as_handle().clone(), fd))
     }
 }
 
@@ -220,9 +220,12 @@ impl<H: Handle<Fd = OwnedFd>> DatagramSocket<H, Inet> {
     /// # Errors
     ///
     /// It could not be made blocking, as the ring wants it.
-    pub fn from_std(handle: &H, socket: StdUdpSocket) -> io::Result<Self> {
+    pub fn from_std(
+        proactor: &impl AsHandle<Handle = H>,
+        socket: StdUdpSocket,
+    ) -> io::Result<Self> {
         socket.set_nonblocking(false)?;
-        Ok(Self::from_fd(handle, socket.into()))
+        Ok(Self::from_fd(proactor, socket.into()))
     }
 
     /// The socket for the standard library, with a descriptor of its own.
@@ -289,9 +292,12 @@ impl<H: Handle<Fd = OwnedFd>> DatagramSocket<H, Unix> {
     /// # Errors
     ///
     /// It could not be made blocking, as the ring wants it.
-    pub fn from_std(handle: &H, socket: StdUnixDatagram) -> io::Result<Self> {
+    pub fn from_std(
+        proactor: &impl AsHandle<Handle = H>,
+        socket: StdUnixDatagram,
+    ) -> io::Result<Self> {
         socket.set_nonblocking(false)?;
-        Ok(Self::from_fd(handle, socket.into()))
+        Ok(Self::from_fd(proactor, socket.into()))
     }
 
     /// The socket for the standard library, with a descriptor of its own.

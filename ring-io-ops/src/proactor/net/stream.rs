@@ -22,7 +22,7 @@ use super::transfer::{RecvInto, SendFrom};
 use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::descriptor::{CloseFd, Descriptor};
 use crate::proactor::error::OpError;
-use crate::proactor::handle::{Handle, Start, StartMultishot};
+use crate::proactor::handle::{AsHandle, Handle, Start, StartMultishot};
 use crate::proactor::registered::registers;
 use crate::{MsgFlags, Target};
 
@@ -71,8 +71,8 @@ pub struct StreamSocket<H: Handle, F> {
 impl<H: Handle<Fd = OwnedFd>, F: Family> StreamSocket<H, F> {
     /// Takes over a descriptor of a connection. It blocks: one with `O_NONBLOCK` set makes operations end with `EAGAIN`
     /// instead of waiting.
-    pub fn from_fd(handle: &H, fd: OwnedFd) -> Self {
-        Self::from_descriptor(Descriptor::new(handle.clone(), fd))
+    pub fn from_fd(proactor: &impl AsHandle<Handle = H>, fd: OwnedFd) -> Self {
+        Self::from_descriptor(Descriptor::new(proactor.as_handle().clone(), fd))
     }
 }
 
@@ -403,9 +403,12 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Inet> {
     /// # Errors
     ///
     /// It could not be made blocking, as the ring wants it.
-    pub fn from_std(handle: &H, stream: StdTcpStream) -> io::Result<Self> {
+    pub fn from_std(
+        proactor: &impl AsHandle<Handle = H>,
+        stream: StdTcpStream,
+    ) -> io::Result<Self> {
         stream.set_nonblocking(false)?;
-        Ok(Self::from_fd(handle, stream.into()))
+        Ok(Self::from_fd(proactor, stream.into()))
     }
 
     /// The connection for the standard library.
@@ -497,9 +500,12 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Unix> {
     /// # Errors
     ///
     /// It could not be made blocking, as the ring wants it.
-    pub fn from_std(handle: &H, stream: StdUnixStream) -> io::Result<Self> {
+    pub fn from_std(
+        proactor: &impl AsHandle<Handle = H>,
+        stream: StdUnixStream,
+    ) -> io::Result<Self> {
         stream.set_nonblocking(false)?;
-        Ok(Self::from_fd(handle, stream.into()))
+        Ok(Self::from_fd(proactor, stream.into()))
     }
 
     /// The connection for the standard library.

@@ -72,7 +72,7 @@ fn what_is_left_of_a_buffer_is_sent_before_what_is_fed_next() {
         .inner()
         .with(|engine, _| engine.port_mut().faults = Some(shortener));
     let (here, there) = StdUnixStream::pair().expect("a pair");
-    let here = UnixStream::from_std(&*proactor, here).expect("a connection");
+    let here = UnixStream::from_std(&proactor, here).expect("a connection");
     let live = Arc::new(());
     let mut outgoing = here.outgoing();
     let buffer = Counted(b"0123456789".to_vec(), Arc::clone(&live));
