@@ -13,6 +13,28 @@ use super::socket_error::SocketError;
 /// What came with the bytes of a message: who sent it, and control messages.
 ///
 /// Descriptors that came are owned by it, and closed with it if nobody takes them.
+///
+/// # Examples
+///
+/// ```
+/// use ring_io_ops::proactor::{LocalProactor, Sockets};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+/// let proactor = LocalProactor::new()?;
+/// proactor.block_on(async {
+///     let (one, other) = proactor.unix_pair()?;
+///     one.send_fds("two", vec![tempfile::tempfile()?.into(), tempfile::tempfile()?.into()]).await?;
+///     // Room for a header and one word, into which two numbers fit.
+///     let (_, bytes, mut arrived) = other.recv_message(vec![0; 16], 24).await?;
+///     assert_eq!(bytes, b"two");
+///     assert!(!arrived.is_truncated && !arrived.is_control_truncated);
+///     assert_eq!(arrived.take_descriptors().len(), 2);
+///     std::io::Result::Ok(())
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Arrived<A> {

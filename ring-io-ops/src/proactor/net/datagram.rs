@@ -239,6 +239,24 @@ impl<H: Handle<Fd = OwnedFd>> DatagramSocket<H, Inet> {
 
     /// Runs something of the standard library's on the socket: joining a multicast group, and whatever else it has that
     /// this type has not. It should not block.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let socket = proactor.udp_bind("127.0.0.1:0")?;
+    ///     socket.with_std(|socket| socket.set_broadcast(true))?;
+    ///     assert!(socket.with_std(std::net::UdpSocket::broadcast)?);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_std<T>(&self, f: impl FnOnce(&StdUdpSocket) -> T) -> T {
         // SAFETY: the descriptor is open as long as `self`, and the value that would close it is not dropped.
         f(&ManuallyDrop::new(unsafe {

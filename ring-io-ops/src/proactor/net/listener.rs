@@ -34,6 +34,28 @@ pub type UnixListener<H> = Listener<H, Unix>;
 ///
 /// [`Sockets::tcp_listen`](super::Sockets::tcp_listen) and [`unix_listen`](super::Sockets::unix_listen) make one.
 /// Dropped, it is closed behind everything that was started on it.
+///
+/// # Examples
+///
+/// ```
+/// use ring_io_ops::proactor::{LocalProactor, TcpListener};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+/// let proactor = LocalProactor::new()?;
+/// proactor.block_on(async {
+///     // Of the standard library's, as a program gets it from who has started it.
+///     let listener = TcpListener::from_std(&proactor, std::net::TcpListener::bind("127.0.0.1:0")?)?;
+///     let address = listener.local_addr()?;
+///     let client = std::thread::spawn(move || std::net::TcpStream::connect(address));
+///     let (connection, from) = listener.accept().await?;
+///     assert_eq!(connection.peer_addr()?, from);
+///     client.join().expect("it has no reason to panic")?;
+///     std::io::Result::Ok(())
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Listener<H: Handle, F> {
     socket: Descriptor<H>,
     family: PhantomData<F>,

@@ -30,6 +30,26 @@ const DESCRIPTORS_MAX: usize = 253;
 ///
 /// [`DatagramSocket::send_message`] and [`StreamSocket::send_message`] send it, and
 /// [`send_message_zc`](StreamSocket::send_message_zc) does without a copy. See [`Control`] for an example.
+///
+/// # Examples
+///
+/// ```
+/// use ring_io_ops::proactor::net::Message;
+/// use ring_io_ops::proactor::{LocalProactor, Sockets};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+/// let proactor = LocalProactor::new()?;
+/// proactor.block_on(async {
+///     let (one, other) = (proactor.udp_bind("127.0.0.1:0")?, proactor.udp_bind("127.0.0.1:0")?);
+///     let message = Message::vectored(vec!["a head", " and a body"]).to(other.local_addr()?);
+///     one.send_message(message).await?;
+///     assert_eq!(other.recv(vec![0; 64]).await?.1, b"a head and a body");
+///     std::io::Result::Ok(())
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "it does nothing until it is sent"]
 pub struct Message<P, F: Family> {

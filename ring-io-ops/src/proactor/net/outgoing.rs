@@ -88,6 +88,34 @@ pub(in crate::proactor) fn failure(result: i32) -> OpError {
 /// Dropped, it cancels what is not sent yet: flush it before.
 ///
 /// Before Linux 5.19 a send may end before its buffer does; what is left is then sent with the next feed or the flush.
+///
+/// # Examples
+///
+/// Of a connection of a [`Proactor`](crate::proactor::Proactor), on any runtime:
+///
+/// ```
+/// use ring_io_ops::proactor::{Proactor, Sockets};
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// #   if !ring_io_ops::ring::is_available() { return Ok(()) }
+///     let proactor = Proactor::new()?;
+///     let (here, there) = proactor.unix_pair()?;
+///     let sender = tokio::spawn(async move {
+///         let mut outgoing = here.outgoing();
+///         for n in 1..=3 {
+///             // Waits for the line before, and not for this one.
+///             outgoing.feed(format!("line {n}\n").into_bytes()).await?;
+///         }
+///         outgoing.flush().await?;
+///         std::io::Result::Ok(())
+///     });
+///     let (_, text) = there.recv_full(Vec::with_capacity(21)).await?;
+///     assert_eq!(text, b"line 1\nline 2\nline 3\n");
+///     sender.await??;
+///     Ok(())
+/// }
+/// ```
 #[must_use = "nothing is sent that is not fed"]
 pub struct Outgoing<'s, H: SendOff<B>, B: IoBuf> {
     line: H::Line<'s>,

@@ -356,6 +356,29 @@ impl<H: Handle, F: Family> StreamSocket<H, F> {
     }
 
     /// Ends sending, receiving, or both. Who receives here or at the peer then learns that there is no more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = proactor.unix_pair()?;
+    ///     one.send_all("the question").await?;
+    ///     one.shutdown(std::net::Shutdown::Write).await?;
+    ///     let (_, question) = other.recv_full(Vec::with_capacity(64)).await?;
+    ///     assert_eq!(question, b"the question");
+    ///     // The other direction is open.
+    ///     other.send_all("the answer").await?;
+    ///     assert_eq!(one.recv(vec![0; 64]).await?.1, b"the answer");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn shutdown(&self, how: Shutdown) -> H::Op<'_>
     where
         H: Start<ShutDown>,
@@ -389,6 +412,25 @@ impl<H: Handle, F: Family> StreamSocket<H, F> {
     /// # Errors
     ///
     /// What the kernel reports. The connection is closed then too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = proactor.unix_pair()?;
+    ///     one.close().await?;
+    ///     let (n, _) = other.recv(vec![0; 64]).await?;
+    ///     assert_eq!(n, 0);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn close(self) -> Result<(), OpError>
     where
         H: Start<CloseFd<H>>,
@@ -471,6 +513,26 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Inet> {
     /// # Errors
     ///
     /// As [`StdTcpStream::set_ttl`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let listener = proactor.tcp_listen("127.0.0.1:0")?;
+    ///     let stream = proactor.tcp_connect(listener.local_addr()?).await?;
+    ///     // It is not to leave the network that this machine is in.
+    ///     stream.set_ttl(1)?;
+    ///     assert_eq!(stream.ttl()?, 1);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.with_std(|stream| stream.set_ttl(ttl))
     }
@@ -489,6 +551,24 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Inet> {
     /// # Errors
     ///
     /// As [`StdTcpStream::take_error`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let listener = proactor.tcp_listen("127.0.0.1:0")?;
+    ///     let stream = proactor.tcp_connect(listener.local_addr()?).await?;
+    ///     assert!(stream.take_error()?.is_none());
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.with_std(StdTcpStream::take_error)
     }
