@@ -1,20 +1,19 @@
 //! Connections.
 
+mod unix;
+
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::net::{Shutdown, SocketAddr, TcpStream as StdTcpStream};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
-use std::os::unix::net::UnixStream as StdUnixStream;
 
-use super::address::UnixAddress;
 use super::family::{Family, Inet, Unix};
 use super::message::{RecvMessage, SendMessage};
 use super::open::ShutDown;
 use super::option::{GetOption, OptionValue, SetOption, SocketOption};
 use super::outgoing::{Outgoing, SendOff};
-use super::pieces::One;
 use super::pool::Provide;
 use super::recv_multi::{Receiving, RecvBundles, RecvMany};
 use super::send_all::SendAll;
@@ -571,103 +570,6 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Inet> {
     /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.with_std(StdTcpStream::take_error)
-    }
-}
-
-impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Unix> {
-    /// Takes over a connection of the standard library.
-    ///
-    /// # Errors
-    ///
-    /// It could not be made blocking, as the ring wants it.
-    pub fn from_std(
-        proactor: &impl AsHandle<Handle = H>,
-        stream: StdUnixStream,
-    ) -> io::Result<Self> {
-        stream.set_nonblocking(false)?;
-        Ok(Self::from_fd(proactor, stream.into()))
-    }
-
-    /// The connection for the standard library.
-    ///
-    /// It gets a descriptor of its own, a duplicate, so that nothing that was started here ever acts on it.
-    ///
-    /// # Errors
-    ///
-    /// As [`OwnedFd::try_clone`]; the connection is closed then.
-    pub fn into_std(self) -> io::Result<StdUnixStream> {
-        self.socket.into_owned().map(Into::into)
-    }
-
-    fn with_std<T>(&self, f: impl FnOnce(&StdUnixStream) -> io::Result<T>) -> io::Result<T> {
-        // SAFETY: the descriptor is open as long as `self`, and the value that would close it is not dropped.
-        f(&ManuallyDrop::new(unsafe {
-            StdUnixStream::from_raw_fd(self.socket.as_fd().as_raw_fd())
-        }))
-    }
-
-    /// The address of this end.
-    ///
-    /// # Errors
-    ///
-    /// As [`StdUnixStream::local_addr`].
-    pub fn local_addr(&self) -> io::Result<UnixAddress> {
-        self.with_std(StdUnixStream::local_addr).map(Into::into)
-    }
-
-    /// The address of the other end.
-    ///
-    /// # Errors
-    ///
-    /// As [`StdUnixStream::peer_addr`].
-    pub fn peer_addr(&self) -> io::Result<UnixAddress> {
-        self.with_std(StdUnixStream::peer_addr).map(Into::into)
-    }
-}
-
-impl<H: Handle> StreamSocket<H, Unix> {
-    /// Sends descriptors with some bytes, at least one. The kernel sends duplicates; these are closed when it has.
-    ///
-    /// At most 253 at once: `EINVAL` otherwise. What else goes with a message is sent with
-    /// [`send_message`](Self::send_message).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
-    /// let proactor = LocalProactor::new()?;
-    /// proactor.block_on(async {
-    ///     let (one, other) = proactor.unix_pair()?;
-    ///     one.send_fds("a file", vec![tempfile::tempfile()?.into()]).await?;
-    ///     let (_, text, fds) = other.recv_fds(Vec::with_capacity(64)).await?;
-    ///     assert_eq!((text.as_slice(), fds.len()), (b"a file".as_slice(), 1));
-    ///     std::io::Result::Ok(())
-    /// })?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn send_fds<B>(&self, buffer: B, fds: Vec<OwnedFd>) -> H::Op<'_>
-    where
-        B: IoBuf,
-        H: Start<SendMessage<One<B>>>,
-    {
-        let message = SendMessage::new(self.socket.target(), One(buffer));
-        self.handle().start(message.with_descriptors(fds))
-    }
-
-    /// Receives bytes and the descriptors that were sent with them.
-    ///
-    /// The output is how many bytes were received, the buffer, and the descriptors.
-    pub fn recv_fds<B>(&self, buffer: B) -> H::Op<'_>
-    where
-        B: IoBufMut,
-        H: Start<RecvMessage<One<B>, Vec<OwnedFd>>>,
-    {
-        self.handle()
-            .start(RecvMessage::new(self.socket.target(), One(buffer)))
     }
 }
 
