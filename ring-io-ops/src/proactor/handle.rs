@@ -80,6 +80,65 @@ pub trait Handle: sealed::Handle + Clone + fmt::Debug + 'static {
     }
 }
 
+/// What has a way to a proactor, for those who only need to name it: every [`Handle`] is one, and so is a
+/// [`LocalProactor`](super::LocalProactor).
+///
+/// What takes over a file or socket that is open already asks for it: `File::from_std(&proactor, file)`. A program's own type
+/// that keeps a handle may be one too.
+///
+/// # Examples
+///
+/// ```
+/// use ring_io_ops::proactor::{AsHandle, File, LocalHandle, LocalProactor, UnixStream};
+///
+/// struct Server {
+///     proactor: LocalHandle,
+/// }
+///
+/// impl AsHandle for Server {
+///     type Handle = LocalHandle;
+///     fn as_handle(&self) -> &LocalHandle {
+///         &self.proactor
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+/// let proactor = LocalProactor::new()?;
+/// let server = Server { proactor: LocalHandle::clone(&proactor) };
+/// let (one, other) = std::os::unix::net::UnixStream::pair()?;
+/// let one = UnixStream::from_std(&proactor, one)?;
+/// let other = UnixStream::from_std(&server, other)?;
+/// let file = File::from_std(one.handle(), tempfile::tempfile()?);
+/// # drop((other, file));
+/// # Ok(())
+/// # }
+/// ```
+pub trait AsHandle {
+    /// Which of the handles it has.
+    type Handle: Handle;
+
+    /// The handle.
+    fn as_handle(&self) -> &Self::Handle;
+}
+
+impl<H: Handle> AsHandle for H {
+    type Handle = Self;
+
+    #[inline(always)]
+    fn as_handle(&self) -> &Self {
+        self
+    }
+}
+
+impl AsHandle for super::LocalProactor {
+    type Handle = super::LocalHandle;
+
+    fn as_handle(&self) -> &super::LocalHandle {
+        self
+    }
+}
+
 /// A proactor that can run an operation of type `T`. Sealed, as [`Handle`] is.
 pub trait Start<T: OwnedOperation>: sealed::Start<T> + Handle {
     /// The operation as a future.

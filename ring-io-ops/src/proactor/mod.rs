@@ -122,7 +122,8 @@
 //! A program that reads or writes much with few files saves the kernel its lookups: [`registered_files`] of the
 //! proactor gives a handle through which everything is opened into a table that the ring has, and `register` moves there
 //! what is open already; see [`Registered`]. [`registered_buffers`] gives buffers that the kernel knows, for
-//! [`File::read_fixed_at`] and [`File::write_fixed_at`]. One works without the other.
+//! [`File::read_fixed_at`] and [`File::write_fixed_at`], and for sends without a copy
+//! ([`send_zc_fixed`](net::StreamSocket::send_zc_fixed)). One works without the other.
 //!
 //! [`registered_files`]: LocalHandle::registered_files
 //! [`registered_buffers`]: LocalHandle::registered_buffers
@@ -188,7 +189,7 @@ pub use fs::{
     ChangePath, File, Files, Metadata, Open, OpenOptions, Plain, ReadAt, ReadFixedAt, ReadMetadata,
     ReadVectoredAt, ReadXattr, WithFlags, WriteAt, WriteFixedAt, WriteVectoredAt, WriteXattr,
 };
-pub use handle::{Handle, OpFuture, Start, StartMultishot, Timeout};
+pub use handle::{AsHandle, Handle, OpFuture, Start, StartMultishot, Timeout};
 pub use links::{LinkOp, Links, StartChain};
 pub use local::{Chain, LocalBuilder, LocalHandle, LocalProactor, Multishot, Op, Sleep};
 pub use mailbox::{Mailbox, SendError, Sender, mailbox};

@@ -10,7 +10,7 @@ use super::buffer::{IoBuf, IoBufMut};
 use super::descriptor::{CloseFd, Descriptor};
 use super::error::{Failed, OpError};
 use super::fs::transfer::{POSITION, ReadAt, WriteAt};
-use super::handle::{Handle, Start};
+use super::handle::{AsHandle, Handle, Start};
 use super::owned::{Completion, OwnedOperation};
 use super::registered::registers;
 use crate::{Operation, Splice, SpliceFlags, Target, Tee};
@@ -20,13 +20,13 @@ macro_rules! end {
     ($end:ident, $std:ident) => {
         impl<H: Handle<Fd = OwnedFd>> $end<H> {
             /// Takes over an end of the standard library.
-            pub fn from_std(handle: &H, end: io::$std) -> Self {
-                Self::from_fd(handle, end.into())
+            pub fn from_std(proactor: &impl AsHandle<Handle = H>, end: io::$std) -> Self {
+                Self::from_fd(proactor, end.into())
             }
 
             /// Takes over a descriptor.
-            pub fn from_fd(handle: &H, fd: OwnedFd) -> Self {
-                Self::from_descriptor(Descriptor::new(handle.clone(), fd))
+            pub fn from_fd(proactor: &impl AsHandle<Handle = H>, fd: OwnedFd) -> Self {
+                Self::from_descriptor(Descriptor::new(proactor.as_handle().clone(), fd))
             }
 
             /// The end for the standard library, with a descriptor of its own.

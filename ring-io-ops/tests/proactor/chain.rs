@@ -17,12 +17,12 @@ fn proactor() -> Runner {
 }
 
 fn file(proactor: &Runner) -> File<Handle> {
-    File::from_std(&**proactor, tempfile::tempfile().expect("a temporary file"))
+    File::from_std(proactor, tempfile::tempfile().expect("a temporary file"))
 }
 
 fn silent(proactor: &Runner) -> (File<Handle>, std::io::PipeWriter) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
-    (File::from_fd(&**proactor, reader.into()), writer)
+    (File::from_fd(proactor, reader.into()), writer)
 }
 
 fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
@@ -348,7 +348,7 @@ fn a_file_is_not_closed_before_the_links_that_name_it_are_over() {
         let high = rustix::io::fcntl_dupfd_cloexec(std_file(), 800).expect("a duplicate");
         let number = high.as_raw_fd();
         let is_open = || std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
-        let file = File::from_fd(&*proactor, high);
+        let file = File::from_fd(&proactor, high);
         let (reader, mut writer) = silent(&proactor);
         let mut chain = Box::pin(reader.read(Vec::with_capacity(1)).link(file.set_len(4)));
         assert!(poll_once(&mut chain).is_pending());
@@ -379,7 +379,7 @@ fn a_close_that_is_awaited_is_refused_while_a_link_names_the_file_and_comes_behi
     let high = rustix::io::fcntl_dupfd_cloexec(std_file, 900).expect("a duplicate");
     let number = high.as_raw_fd();
     let is_open = || std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
-    let file = File::from_fd(&*proactor, high);
+    let file = File::from_fd(&proactor, high);
     let (reader, mut writer) = silent(&proactor);
     let mut chain = Box::pin(reader.read(Vec::with_capacity(1)).link(file.sync_all()));
     assert!(poll_once(&mut chain).is_pending());

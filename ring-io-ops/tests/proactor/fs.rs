@@ -25,13 +25,13 @@ fn std_file(content: &[u8]) -> std::fs::File {
 }
 
 fn file(proactor: &Runner, content: &[u8]) -> File<Handle> {
-    File::from_std(&**proactor, std_file(content))
+    File::from_std(proactor, std_file(content))
 }
 
 /// A pipe's reading end that nothing comes out of, and the other end.
 fn silent(proactor: &Runner) -> (File<Handle>, std::io::PipeWriter) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
-    (File::from_fd(&**proactor, reader.into()), writer)
+    (File::from_fd(proactor, reader.into()), writer)
 }
 
 /// Polls a future once, which pushes its entry, and forgets it.
@@ -400,7 +400,7 @@ fn a_file_that_is_dropped_is_closed() {
     // A number that other tests do not get at once.
     let high = rustix::io::fcntl_dupfd_cloexec(std_file(b""), 600).expect("a duplicate");
     let number = high.as_raw_fd();
-    let file = File::from_fd(&*proactor, high);
+    let file = File::from_fd(&proactor, high);
     proactor.block_on(async { drop(file) });
     assert_eq!(proactor.shutdown(Duration::from_secs(5)), Ok(()));
     assert!(!is_open(number));
@@ -411,7 +411,7 @@ fn a_close_that_is_awaited_closes_before_it_ends() {
     let proactor = proactor();
     let high = rustix::io::fcntl_dupfd_cloexec(std_file(b""), 650).expect("a duplicate");
     let number = high.as_raw_fd();
-    let file = File::from_fd(&*proactor, high);
+    let file = File::from_fd(&proactor, high);
     proactor.block_on(file.close()).expect("the close");
     assert!(!is_open(number));
 }
@@ -422,8 +422,8 @@ fn a_close_that_is_never_polled_or_comes_too_late_closes_all_the_same() {
     let [never, late] =
         [700, 750].map(|least| rustix::io::fcntl_dupfd_cloexec(std_file(b""), least).expect("one"));
     let numbers = [never.as_raw_fd(), late.as_raw_fd()];
-    drop(File::from_fd(&*proactor, never).close());
-    let late = File::from_fd(&*proactor, late);
+    drop(File::from_fd(&proactor, never).close());
+    let late = File::from_fd(&proactor, late);
     let handle = (*proactor).clone();
     assert_eq!(proactor.shutdown(Duration::from_secs(5)), Ok(()));
     let mut close = pin!(late.close());

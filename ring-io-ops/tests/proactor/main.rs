@@ -13,7 +13,6 @@ mod local;
 mod mailbox;
 mod on_local;
 mod on_shared;
-mod outgoing;
 mod shared;
 
 pub(crate) use skip::skip;

@@ -100,7 +100,7 @@ fn splice_moves_bytes_between_a_file_and_a_pipe_and_gives_both_back() {
     let proactor = proactor();
     let (reader, writer) = proactor.pipe().expect("a pipe");
     let source = Rc::new(File::from_std(
-        &*proactor,
+        &proactor,
         tempfile::tempfile().expect("a file"),
     ));
     let target = tempfile::tempfile().expect("a file");

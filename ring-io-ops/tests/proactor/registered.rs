@@ -10,7 +10,7 @@ use ring_io_ops::proactor::{File, IoBuf};
 use super::{Handle, Runner};
 
 fn file(proactor: &Runner) -> File<Handle> {
-    File::from_std(&**proactor, tempfile::tempfile().expect("a temporary file"))
+    File::from_std(proactor, tempfile::tempfile().expect("a temporary file"))
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_buffer_of_a_read_that_was_dropped_in_flight_goes_back_to_the_pool() {
     let proactor = Runner::new().expect("a proactor");
     let pool = proactor.registered_buffers(1, 4096).expect("a pool");
     let (reader, _writer) = std::io::pipe().expect("a pipe");
-    let reader = File::from_fd(&*proactor, reader.into());
+    let reader = File::from_fd(&proactor, reader.into());
     {
         let mut read = pin!(reader.read_fixed_at(pool.take().expect("the one"), u64::MAX));
         assert!(

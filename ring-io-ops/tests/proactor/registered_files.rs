@@ -180,7 +180,7 @@ fn a_slot_that_a_link_names_is_not_emptied_before_the_link_has_ended() {
     let (folder, path) = temporary();
     let other = folder.path().join("other");
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
-    let reader = File::from_fd(&*proactor, reader.into());
+    let reader = File::from_fd(&proactor, reader.into());
     proactor.block_on(async {
         let options = OpenOptions::new().write(true).create(true);
         let file = table.open(&path, options).await.expect("a slot");
@@ -330,7 +330,7 @@ fn a_file_that_outlives_its_proactor_is_closed_all_the_same() {
         return;
     };
     let (mut reader, writer) = std::io::pipe().expect("a pipe");
-    let writer = File::from_fd(&*proactor, OwnedFd::from(writer));
+    let writer = File::from_fd(&proactor, OwnedFd::from(writer));
     let writer = proactor.block_on(writer.register()).expect("a slot");
     let left = proactor.shutdown(Duration::from_secs(20));
     assert_eq!(left, Ok(()));
@@ -350,7 +350,7 @@ fn a_shutdown_ends_what_is_in_flight_on_slots() {
         return;
     };
     let (reader, _writer) = std::io::pipe().expect("a pipe");
-    let reader = File::from_fd(&*proactor, OwnedFd::from(reader));
+    let reader = File::from_fd(&proactor, OwnedFd::from(reader));
     let reader = proactor.block_on(reader.register()).expect("a slot");
     let mut reads: Vec<_> = (0..32)
         .map(|_| Box::pin(reader.read(vec![0; 64])))
@@ -513,7 +513,7 @@ fn a_ring_is_not_registered_and_comes_back() {
     let ring = ring_io_ops::ring::Ring::new(1).expect("a ring");
     // SAFETY: the ring's own descriptor is duplicated while it is open.
     let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(ring.as_raw_fd()) };
-    let file = File::from_fd(&*proactor, fd.try_clone_to_owned().expect("a duplicate"));
+    let file = File::from_fd(&proactor, fd.try_clone_to_owned().expect("a duplicate"));
     let failed = proactor.block_on(file.register()).expect_err("a ring");
     assert_eq!(failed.errno().raw(), libc::EBADF);
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::proactor::buffer::{FixedBuf, IoBuf, IoBufMut, Slice};
 use crate::proactor::descriptor::{CloseFd, Descriptor};
 use crate::proactor::error::{Failed, OpError};
-use crate::proactor::handle::{Handle, Start};
+use crate::proactor::handle::{AsHandle, Handle, Start};
 use crate::proactor::registered::registers;
 use crate::{
     Fadvise, Fallocate, FallocateFlags, FileAdvice, Fsync, FsyncFlags, Ftruncate, RwFlags,
@@ -393,19 +393,19 @@ impl<H: Handle<Fd = OwnedFd>> File<H> {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
     /// let proactor = LocalProactor::new()?;
-    /// let file = File::from_std(&*proactor, tempfile::tempfile()?);
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
     /// proactor.block_on(file.set_len(4096))?;
     /// assert_eq!(file.into_std()?.metadata()?.len(), 4096);
     /// # Ok(())
     /// # }
     /// ```
-    pub fn from_std(handle: &H, file: std::fs::File) -> Self {
-        Self::from_fd(handle, file.into())
+    pub fn from_std(proactor: &impl AsHandle<Handle = H>, file: std::fs::File) -> Self {
+        Self::from_fd(proactor, file.into())
     }
 
     /// Takes over a descriptor, of anything that reads and writes.
-    pub fn from_fd(handle: &H, fd: OwnedFd) -> Self {
-        Self::from_descriptor(Descriptor::new(handle.clone(), fd))
+    pub fn from_fd(proactor: &impl AsHandle<Handle = H>, fd: OwnedFd) -> Self {
+        Self::from_descriptor(Descriptor::new(proactor.as_handle().clone(), fd))
     }
 
     /// The file for the standard library.

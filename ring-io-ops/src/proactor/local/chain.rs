@@ -38,7 +38,7 @@ use crate::proactor::panics::Panics;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
 /// let proactor = LocalProactor::new()?;
-/// let file = File::from_std(&*proactor, tempfile::tempfile()?);
+/// let file = File::from_std(&proactor, tempfile::tempfile()?);
 /// let (written, synced, read) = proactor.block_on(
 ///     file.write_at(b"durable", 0)
 ///         .link(file.sync_data())

@@ -91,6 +91,21 @@ impl UnixAddress {
     }
 
     /// The path, if it is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::UnixAddress;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let path = UnixAddress::of_path("/run/service")?;
+    /// let name = UnixAddress::of_abstract_name("service")?;
+    /// assert_eq!(path.path(), Some("/run/service".as_ref()));
+    /// assert_eq!(name.abstract_name(), Some(b"service".as_slice()));
+    /// assert_eq!((path.abstract_name(), name.path()), (None, None));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn path(&self) -> Option<&Path> {
         match &self.0 {
             Unix::Path(path) => Some(Path::new(path)),

@@ -8,14 +8,38 @@ use ring_io::ControlMessages;
 
 use super::address::{Address as _, Name};
 use super::control::Credentials;
+use super::socket_error::SocketError;
 
 /// What came with the bytes of a message: who sent it, and control messages.
 ///
 /// Descriptors that came are owned by it, and closed with it if nobody takes them.
+///
+/// # Examples
+///
+/// ```
+/// use ring_io_ops::proactor::{LocalProactor, Sockets};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+/// let proactor = LocalProactor::new()?;
+/// proactor.block_on(async {
+///     let (one, other) = proactor.unix_pair()?;
+///     one.send_fds("two", vec![tempfile::tempfile()?.into(), tempfile::tempfile()?.into()]).await?;
+///     // Room for a header and one word, into which two numbers fit.
+///     let (_, bytes, mut arrived) = other.recv_message(vec![0; 16], 24).await?;
+///     assert_eq!(bytes, b"two");
+///     assert!(!arrived.is_truncated && !arrived.is_control_truncated);
+///     assert_eq!(arrived.take_descriptors().len(), 2);
+///     std::io::Result::Ok(())
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Arrived<A> {
-    /// Who sent it, where the socket tells: for datagrams, not for connections.
+    /// Who sent it, where the socket tells: for datagrams, not for connections. Out of the queue of errors: to whom it was
+    /// sent.
     pub from: Option<A>,
     /// The control messages, in their order.
     pub control: Vec<ControlMessage>,
@@ -37,6 +61,14 @@ impl<A> Arrived<A> {
         }
         taken
     }
+
+    /// What the socket's queue of errors told, where it was asked.
+    pub fn error(&self) -> Option<&SocketError> {
+        self.control.iter().find_map(|message| match message {
+            ControlMessage::Error(error) => Some(error),
+            _ => None,
+        })
+    }
 }
 
 /// One control message that came. See `cmsg(3)`.
@@ -57,6 +89,7 @@ pub enum ControlMessage {
     /// [`TIMESTAMPS`](super::SocketOption::TIMESTAMPS) asks for it.
     Timestamp(SystemTime),
     /// `SCM_TIMESTAMPING`: when the kernel had it, and when the network card had it, by the card's own clock.
+    /// [`Timestamping`](super::Timestamping) asks for it.
     Timestamps {
         /// By the kernel.
         software: Option<SystemTime>,
@@ -93,6 +126,10 @@ pub enum ControlMessage {
     Dropped(u32),
     /// `IP_ORIGDSTADDR`, `IPV6_ORIGDSTADDR`: where it was sent before the kernel redirected it.
     OriginalDestination(SocketAddr),
+    /// `IP_RECVERR`, `IPV6_RECVERR`: why something that was sent did not arrive, or when it left, with what is taken out of
+    /// the queue of errors. [`QUEUE_ERRORS_V4`](super::SocketOption::QUEUE_ERRORS_V4), its sibling, and
+    /// [`Timestamping`](super::Timestamping) ask for it.
+    Error(SocketError),
     /// Any other.
     Other {
         /// `cmsg_level`: the protocol that it is from.
@@ -189,6 +226,9 @@ fn read_plain(level: i32, kind: i32, data: &[u8]) -> Option<ControlMessage> {
         (libc::SOL_UDP, libc::UDP_GRO) => ControlMessage::SegmentSize(word(data, 0)? as u16),
         (libc::SOL_IP, libc::IP_ORIGDSTADDR) | (libc::SOL_IPV6, libc::IPV6_ORIGDSTADDR) => {
             ControlMessage::OriginalDestination(SocketAddr::from_name(&Name::from_bytes(data))?)
+        }
+        (libc::SOL_IP, libc::IP_RECVERR) | (libc::SOL_IPV6, libc::IPV6_RECVERR) => {
+            ControlMessage::Error(SocketError::read(data)?)
         }
         _ => return None,
     })

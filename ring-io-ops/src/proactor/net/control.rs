@@ -235,6 +235,7 @@ impl fmt::Debug for Control {
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::time::Duration;
 
     use proptest::prelude::*;
     use ring_io::ControlMessages;
@@ -265,6 +266,24 @@ mod tests {
                 (libc::SOL_IP, libc::IP_TTL, 4),
             ]
         );
+    }
+
+    #[test]
+    fn a_time_to_leave_is_a_word_of_nanoseconds() {
+        let time = |at| {
+            let mut bytes = Vec::new();
+            Control::new().transmit_at(at).encode(&mut bytes);
+            let message = ControlMessages::new(&bytes).next().expect("a message");
+            assert_eq!(
+                (message.level, message.kind),
+                (libc::SOL_SOCKET, libc::SCM_TXTIME)
+            );
+            u64::from_ne_bytes(message.data.try_into().expect("a word"))
+        };
+        assert_eq!(time(Duration::new(3, 5)), 3_000_000_005);
+        assert_eq!(time(Duration::ZERO), 0);
+        // The last that there is.
+        assert_eq!(time(Duration::MAX), u64::MAX);
     }
 
     proptest! {

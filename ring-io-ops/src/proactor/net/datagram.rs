@@ -21,7 +21,7 @@ use super::transfer::{RecvInto, SendFrom};
 use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::descriptor::{CloseFd, Descriptor};
 use crate::proactor::error::OpError;
-use crate::proactor::handle::{Handle, Start, StartMultishot};
+use crate::proactor::handle::{AsHandle, Handle, Start, StartMultishot};
 use crate::proactor::registered::registers;
 use crate::{MsgFlags, Target};
 
@@ -63,8 +63,8 @@ pub struct DatagramSocket<H: Handle, F> {
 impl<H: Handle<Fd = OwnedFd>, F: Family> DatagramSocket<H, F> {
     /// Takes over a descriptor of a socket of datagrams. It blocks: one with `O_NONBLOCK` set makes operations end with
     /// `EAGAIN` instead of waiting.
-    pub fn from_fd(handle: &H, fd: OwnedFd) -> Self {
-        Self::from_descriptor(Descriptor::new(handle.clone(), fd))
+    pub fn from_fd(proactor: &impl AsHandle<Handle = H>, fd: OwnedFd) -> Self {
+        Self::from_descriptor(Descriptor::new(proactor.as_handle().clone(), fd))
     }
 }
 
@@ -111,7 +111,8 @@ impl<H: Handle, F: Family> DatagramSocket<H, F> {
     /// Receives datagrams as they come, into buffers that the kernel chooses out of a pool. Linux 6.0.
     ///
     /// A buffer also holds the sender's address and 16 bytes more, and what does not fit is lost. Behind errors that tell of
-    /// something that was sent before, such as `ECONNREFUSED`, the stream goes on.
+    /// something that was sent before, such as `ECONNREFUSED`, the stream goes on. With control messages:
+    /// [`recv_message_multi`](Self::recv_message_multi).
     ///
     /// # Panics
     ///
@@ -219,9 +220,12 @@ impl<H: Handle<Fd = OwnedFd>> DatagramSocket<H, Inet> {
     /// # Errors
     ///
     /// It could not be made blocking, as the ring wants it.
-    pub fn from_std(handle: &H, socket: StdUdpSocket) -> io::Result<Self> {
+    pub fn from_std(
+        proactor: &impl AsHandle<Handle = H>,
+        socket: StdUdpSocket,
+    ) -> io::Result<Self> {
         socket.set_nonblocking(false)?;
-        Ok(Self::from_fd(handle, socket.into()))
+        Ok(Self::from_fd(proactor, socket.into()))
     }
 
     /// The socket for the standard library, with a descriptor of its own.
@@ -235,6 +239,24 @@ impl<H: Handle<Fd = OwnedFd>> DatagramSocket<H, Inet> {
 
     /// Runs something of the standard library's on the socket: joining a multicast group, and whatever else it has that
     /// this type has not. It should not block.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let socket = proactor.udp_bind("127.0.0.1:0")?;
+    ///     socket.with_std(|socket| socket.set_broadcast(true))?;
+    ///     assert!(socket.with_std(std::net::UdpSocket::broadcast)?);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_std<T>(&self, f: impl FnOnce(&StdUdpSocket) -> T) -> T {
         // SAFETY: the descriptor is open as long as `self`, and the value that would close it is not dropped.
         f(&ManuallyDrop::new(unsafe {
@@ -288,9 +310,12 @@ impl<H: Handle<Fd = OwnedFd>> DatagramSocket<H, Unix> {
     /// # Errors
     ///
     /// It could not be made blocking, as the ring wants it.
-    pub fn from_std(handle: &H, socket: StdUnixDatagram) -> io::Result<Self> {
+    pub fn from_std(
+        proactor: &impl AsHandle<Handle = H>,
+        socket: StdUnixDatagram,
+    ) -> io::Result<Self> {
         socket.set_nonblocking(false)?;
-        Ok(Self::from_fd(handle, socket.into()))
+        Ok(Self::from_fd(proactor, socket.into()))
     }
 
     /// The socket for the standard library, with a descriptor of its own.

@@ -12,6 +12,35 @@ mod sealed {
 }
 
 /// A family of sockets: [`Inet`] or [`Unix`].
+///
+/// # Examples
+///
+/// ```
+/// use ring_io_ops::proactor::net::{Family, SendFrom, StreamSocket};
+/// use ring_io_ops::proactor::{LocalProactor, Sockets, Start};
+///
+/// /// Over any connection of any proactor.
+/// async fn greet<H, F>(connection: &StreamSocket<H, F>) -> std::io::Result<()>
+/// where
+///     H: Start<SendFrom<&'static str>>,
+///     F: Family,
+/// {
+///     connection.send_all("hello").await?;
+///     Ok(())
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+/// let proactor = LocalProactor::new()?;
+/// proactor.block_on(async {
+///     let (one, other) = proactor.unix_pair()?;
+///     greet(&one).await?;
+///     assert_eq!(other.recv(vec![0; 64]).await?.1, b"hello");
+///     std::io::Result::Ok(())
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
 pub trait Family: fmt::Debug + Unpin + sealed::Sealed + 'static {
     /// What its sockets are addressed by.
     type Address: Address;

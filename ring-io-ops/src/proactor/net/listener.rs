@@ -20,7 +20,7 @@ use super::option::{GetOption, OptionValue, SetOption, SocketOption};
 use super::stream::StreamSocket;
 use crate::proactor::descriptor::{CloseFd, Descriptor};
 use crate::proactor::error::OpError;
-use crate::proactor::handle::{Handle, Start, StartMultishot};
+use crate::proactor::handle::{AsHandle, Handle, Start, StartMultishot};
 use crate::proactor::next::{Next, OpStream};
 use crate::proactor::registered::registers;
 
@@ -34,6 +34,28 @@ pub type UnixListener<H> = Listener<H, Unix>;
 ///
 /// [`Sockets::tcp_listen`](super::Sockets::tcp_listen) and [`unix_listen`](super::Sockets::unix_listen) make one.
 /// Dropped, it is closed behind everything that was started on it.
+///
+/// # Examples
+///
+/// ```
+/// use ring_io_ops::proactor::{LocalProactor, TcpListener};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+/// let proactor = LocalProactor::new()?;
+/// proactor.block_on(async {
+///     // Of the standard library's, as a program gets it from who has started it.
+///     let listener = TcpListener::from_std(&proactor, std::net::TcpListener::bind("127.0.0.1:0")?)?;
+///     let address = listener.local_addr()?;
+///     let client = std::thread::spawn(move || std::net::TcpStream::connect(address));
+///     let (connection, from) = listener.accept().await?;
+///     assert_eq!(connection.peer_addr()?, from);
+///     client.join().expect("it has no reason to panic")?;
+///     std::io::Result::Ok(())
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Listener<H: Handle, F> {
     socket: Descriptor<H>,
     family: PhantomData<F>,
@@ -42,8 +64,8 @@ pub struct Listener<H: Handle, F> {
 impl<H: Handle<Fd = OwnedFd>, F: Family> Listener<H, F> {
     /// Takes over a descriptor that listens. It blocks: one with `O_NONBLOCK` set makes operations end with `EAGAIN`
     /// instead of waiting.
-    pub fn from_fd(handle: &H, fd: OwnedFd) -> Self {
-        Self::from_descriptor(Descriptor::new(handle.clone(), fd))
+    pub fn from_fd(proactor: &impl AsHandle<Handle = H>, fd: OwnedFd) -> Self {
+        Self::from_descriptor(Descriptor::new(proactor.as_handle().clone(), fd))
     }
 }
 
@@ -144,9 +166,12 @@ impl<H: Handle<Fd = OwnedFd>> Listener<H, Inet> {
     /// # Errors
     ///
     /// It could not be made blocking, as the ring wants it.
-    pub fn from_std(handle: &H, listener: StdTcpListener) -> io::Result<Self> {
+    pub fn from_std(
+        proactor: &impl AsHandle<Handle = H>,
+        listener: StdTcpListener,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(false)?;
-        Ok(Self::from_fd(handle, listener.into()))
+        Ok(Self::from_fd(proactor, listener.into()))
     }
 
     /// The listener for the standard library, with a descriptor of its own.
@@ -176,9 +201,12 @@ impl<H: Handle<Fd = OwnedFd>> Listener<H, Unix> {
     /// # Errors
     ///
     /// It could not be made blocking, as the ring wants it.
-    pub fn from_std(handle: &H, listener: StdUnixListener) -> io::Result<Self> {
+    pub fn from_std(
+        proactor: &impl AsHandle<Handle = H>,
+        listener: StdUnixListener,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(false)?;
-        Ok(Self::from_fd(handle, listener.into()))
+        Ok(Self::from_fd(proactor, listener.into()))
     }
 
     /// The listener for the standard library, with a descriptor of its own.

@@ -12,10 +12,14 @@ use super::datagram::DatagramSocket;
 use super::envelope::Envelope;
 use super::family::Family;
 use super::pieces::{One, Pieces, PiecesMut};
+use super::pool::Provide;
+use super::recv_error::{RecvError, WaitError};
+use super::recv_message_multi::RecvMessages;
+use super::recv_multi::Receiving;
 use super::stream::StreamSocket;
 use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::error::{Failed, OpError};
-use crate::proactor::handle::{Handle, Start};
+use crate::proactor::handle::{Handle, Start, StartMultishot};
 use crate::proactor::owned::{Completion, OwnedOperation};
 use crate::{MsgFlags, Operation, RecvMsg, SendMsg, Target};
 
@@ -26,6 +30,26 @@ const DESCRIPTORS_MAX: usize = 253;
 ///
 /// [`DatagramSocket::send_message`] and [`StreamSocket::send_message`] send it, and
 /// [`send_message_zc`](StreamSocket::send_message_zc) does without a copy. See [`Control`] for an example.
+///
+/// # Examples
+///
+/// ```
+/// use ring_io_ops::proactor::net::Message;
+/// use ring_io_ops::proactor::{LocalProactor, Sockets};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+/// let proactor = LocalProactor::new()?;
+/// proactor.block_on(async {
+///     let (one, other) = (proactor.udp_bind("127.0.0.1:0")?, proactor.udp_bind("127.0.0.1:0")?);
+///     let message = Message::vectored(vec!["a head", " and a body"]).to(other.local_addr()?);
+///     one.send_message(message).await?;
+///     assert_eq!(other.recv(vec![0; 64]).await?.1, b"a head and a body");
+///     std::io::Result::Ok(())
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "it does nothing until it is sent"]
 pub struct Message<P, F: Family> {
@@ -298,6 +322,7 @@ pub struct RecvMessage<P, E> {
     target: Target,
     pieces: P,
     envelope: Box<Envelope>,
+    flags: MsgFlags,
     extra: PhantomData<fn() -> E>,
 }
 
@@ -307,15 +332,30 @@ impl<P: PiecesMut, E: Extra> RecvMessage<P, E> {
             target,
             pieces,
             envelope: Envelope::new(Name::room()),
+            flags: MsgFlags::CMSG_CLOEXEC,
             extra: PhantomData,
         }
         .with_control_room(E::CONTROL_ROOM)
     }
 
+    /// Out of the queue of errors, without waiting.
+    pub(super) const fn of_errors(mut self) -> Self {
+        let more = MsgFlags::ERRQUEUE.union(MsgFlags::DONTWAIT);
+        self.flags = self.flags.union(more);
+        self
+    }
+
     /// Whole words, so that the kernel always has room for a number where it has room for a header.
-    fn with_control_room(mut self, bytes: usize) -> Self {
+    pub(super) fn with_control_room(mut self, bytes: usize) -> Self {
         self.envelope.control = vec![0; bytes.next_multiple_of(size_of::<u64>())];
         self
+    }
+}
+
+impl<B, E> RecvMessage<One<B>, E> {
+    /// Of one that was not started.
+    pub(super) fn into_buffer(self) -> B {
+        self.pieces.0
     }
 }
 
@@ -329,7 +369,7 @@ unsafe impl<P: PiecesMut, E: Extra> OwnedOperation for RecvMessage<P, E> {
         self.pieces.to_iovecs_mut(&mut envelope.pieces);
         envelope.seal(E::HAS_NAME);
         RecvMsg::new(self.target, &raw mut envelope.header)
-            .flags(MsgFlags::CMSG_CLOEXEC)
+            .flags(self.flags)
             .to_sqe()
     }
 
@@ -356,7 +396,7 @@ unsafe impl<P: PiecesMut, E: Extra> OwnedOperation for RecvMessage<P, E> {
 
 /// Implements what sockets of both kinds do with whole messages.
 macro_rules! messages {
-    ($socket:ident) => {
+    ($socket:ident, is_stream: $is_stream:literal, $(#[$about:meta])*) => {
         impl<H: Handle, F: Family> $socket<H, F> {
             /// Sends a message with what goes with it.
             ///
@@ -396,9 +436,129 @@ macro_rules! messages {
                 let message = RecvMessage::new(self.target(), buffers);
                 self.handle().start(message.with_control_room(control_room))
             }
+
+            /// Takes an entry out of the socket's queue of errors, and waits for one where there is none. Receives and sends
+            /// go on meanwhile.
+            ///
+            /// The output is as that of [`recv_message`](Self::recv_message), but that the bytes are those that were sent, or
+            /// as much of them as came back, [`from`](Arrived::from) is to whom, and [`error`](Arrived::error) says what came
+            /// of them. See [`SocketError`](super::SocketError) for what that may be, and for an example; 256 bytes of
+            /// `control_room` are enough.
+            ///
+            /// # Errors
+            ///
+            /// `EAGAIN`, with the buffer: there is none, and waiting would have no end. The peer has ended the connection, the
+            /// socket has an error of another kind, which its next send or receive tells, or somebody else was faster.
+            #[doc(alias = "MSG_ERRQUEUE")]
+            pub fn recv_error<B>(
+                &self,
+                buffer: B,
+                control_room: usize,
+            ) -> RecvError<'_, H, B, F::Address>
+            where
+                B: IoBufMut,
+                H: Start<WaitError> + Start<RecvMessage<One<B>, Arrived<F::Address>>>,
+            {
+                RecvError::new(self.handle(), self.target(), buffer, control_room)
+            }
+
+            /// Receives messages as they come, with what comes with them, into buffers that the kernel chooses out of a
+            /// pool. Linux 6.0.
+            ///
+            /// A buffer also holds the sender's address, `control_room` bytes for control messages, and 16 bytes more: what
+            /// does not fit behind them is lost, or comes next where bytes are a stream. One that has no room even for these
+            /// ends the stream with `EFAULT`. See [`recv_message`](Self::recv_message) for how much room is enough.
+            ///
+            $(#[$about])*
+            pub fn recv_message_multi(
+                &self,
+                pool: &H::Pool,
+                control_room: usize,
+            ) -> Receiving<'_, H, RecvMessages<H::Pool, F::Address>>
+            where
+                H: Provide + StartMultishot<RecvMessages<H::Pool, F::Address>>,
+            {
+                let operation =
+                    RecvMessages::new(self.target(), pool.clone(), control_room, $is_stream);
+                Receiving::new(self.handle(), pool, operation)
+            }
         }
     };
 }
 
-messages!(StreamSocket);
-messages!(DatagramSocket);
+messages!(
+    StreamSocket,
+    is_stream: true,
+    /// # Panics
+    ///
+    /// When the pool is another proactor's.
+    ///
+    /// # Examples
+    ///
+    /// Descriptors as they come:
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let pool = proactor.provided_buffers(16, 512)?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = proactor.unix_pair()?;
+    ///     one.send_fds("a file", vec![tempfile::tempfile()?.into()]).await?;
+    ///     drop(one);
+    ///     let mut incoming = other.recv_message_multi(&pool, 64);
+    ///     while let Some(mut message) = incoming.data().await? {
+    ///         assert_eq!(*message, *b"a file");
+    ///         assert_eq!(message.arrived.take_descriptors().len(), 1);
+    ///     }
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+);
+messages!(
+    DatagramSocket,
+    is_stream: false,
+    /// Behind errors that tell of something that was sent before, such as `ECONNREFUSED`, the stream goes on.
+    ///
+    /// # Panics
+    ///
+    /// When the pool is another proactor's.
+    ///
+    /// # Examples
+    ///
+    /// A server that has many addresses sees at which one it was asked:
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::net::ControlMessage;
+    /// use ring_io_ops::proactor::{LocalProactor, SocketOption, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let kernel = ring_io_ops::ring::capabilities()?;
+    /// # if !kernel.supports(ring_io_ops::ring::sys::IORING_OP_LISTEN as u8) { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let pool = proactor.provided_buffers(16, 2048)?;
+    /// proactor.block_on(async {
+    ///     let (client, server) = (proactor.udp_bind("127.0.0.1:0")?, proactor.udp_bind("0.0.0.0:0")?);
+    ///     server.set_option(SocketOption::PACKET_INFO_V4, true).await?;
+    ///     let address = (std::net::Ipv4Addr::new(127, 0, 0, 7), server.local_addr()?.port()).into();
+    ///     client.send_to("who?", &address).await?;
+    ///
+    ///     let mut incoming = server.recv_message_multi(&pool, 64);
+    ///     let question = incoming.data().await?.expect("datagrams have no end");
+    ///     assert_eq!(*question, *b"who?");
+    ///     assert_eq!(question.arrived.from, Some(client.local_addr()?));
+    ///     assert!(matches!(
+    ///         question.arrived.control[..],
+    ///         [ControlMessage::PacketInfoV4 { local, .. }] if address.ip() == local
+    ///     ));
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+);

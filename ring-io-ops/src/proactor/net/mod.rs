@@ -3,10 +3,10 @@
 //! - `sockets`: how they come about.
 //! - `stream`, `listener`, `datagram`: the sockets, each generic over its proactor and its `family`.
 //! - `open`, `accept`, `transfer`, `message`, `recv_multi`,
-//!   `recv_from_multi`, `send_all`, `zero_copy`, `option`: what the kernel is asked, each
+//!   `recv_from_multi`, `recv_message_multi`, `recv_error`, `send_all`, `zero_copy`, `option`: what the kernel is asked, each
 //!   operation with what it owns.
-//! - `outgoing`: sends that their task does not wait for.
-//! - `pieces`, `envelope`, `control`, `arrived`: what messages are made of, and what comes with them.
+//! - `outgoing`, `local_line`: sends that their task does not wait for.
+//! - `pieces`, `envelope`, `control`, `arrived`, `socket_error`: what messages are made of, and what comes with them.
 //! - `buffered`: connections as the traits of `futures_io` want them.
 //! - `pool`, `local_pool`: buffers that the kernel chooses.
 //!
@@ -22,17 +22,21 @@ mod datagram;
 mod envelope;
 mod family;
 mod listener;
+mod local_line;
 mod local_pool;
 mod message;
 mod open;
 mod option;
-mod outgoing;
+pub(super) mod outgoing;
 mod pieces;
 mod pool;
+mod recv_error;
 mod recv_from_multi;
+mod recv_message_multi;
 mod recv_multi;
 mod send_all;
 mod shared_pool;
+mod socket_error;
 mod sockets;
 mod stream;
 mod transfer;
@@ -50,14 +54,17 @@ pub use listener::{Incoming, Listener, TcpListener, UnixListener};
 pub use local_pool::{LocalBuffer, LocalBundle, LocalPool};
 pub use message::{Extra, Message, RecvMessage, SendMessage, Sender};
 pub use open::{BindSocket, ConnectSocket, Connecting, ListenOn, OpenSocket, ShutDown};
-pub use option::{GetOption, OptionValue, SetOption, SocketOption};
-pub use outgoing::Outgoing;
+pub use option::{GetOption, OptionValue, SetOption, SocketOption, Timestamping};
+pub use outgoing::{Outgoing, SendOff};
 pub use pieces::{One, Pieces, PiecesMut};
 pub use pool::{Pool, Provide};
+pub use recv_error::{RecvError, WaitError};
 pub use recv_from_multi::{Datagram, RecvFromMany};
+pub use recv_message_multi::{Delivery, RecvMessages};
 pub use recv_multi::{Received, Receiving, RecvBundles, RecvMany};
 pub use send_all::SendAll;
 pub use shared_pool::{SharedBuffer, SharedBundle, SharedPool};
+pub use socket_error::{ErrorOrigin, Passed, SocketError};
 pub use sockets::Sockets;
 pub use stream::{StreamSocket, TcpStream, UnixStream};
 pub use transfer::{RecvInto, SendFrom};

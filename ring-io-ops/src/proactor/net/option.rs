@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use bitflags::bitflags;
 use ring_io::Sqe;
 
 use crate::proactor::error::OpError;
@@ -44,7 +45,7 @@ pub struct SocketOption<T> {
     value: PhantomData<fn(T) -> T>,
 }
 
-/// A value of a [`SocketOption`]: `bool`, `u32`, or a [`Duration`] in whole seconds.
+/// A value of a [`SocketOption`]: `bool`, `u32`, a [`Duration`] in whole seconds, or [`Timestamping`].
 pub trait OptionValue: sealed::Sealed + 'static {
     /// As the kernel has it.
     #[doc(hidden)]
@@ -60,6 +61,7 @@ mod sealed {
     impl Sealed for bool {}
     impl Sealed for u32 {}
     impl Sealed for std::time::Duration {}
+    impl Sealed for super::Timestamping {}
 }
 
 impl OptionValue for bool {
@@ -89,6 +91,83 @@ impl OptionValue for Duration {
 
     fn from_raw(raw: i32) -> Self {
         Self::from_secs(raw.unsigned_abs().into())
+    }
+}
+
+impl OptionValue for Timestamping {
+    fn to_raw(self) -> i32 {
+        self.bits() as i32
+    }
+
+    fn from_raw(raw: i32) -> Self {
+        Self::from_bits_retain(raw as u32)
+    }
+}
+
+bitflags! {
+    /// `SOF_TIMESTAMPING_*`, the value of [`SocketOption::TIMESTAMPING`]: which times the kernel takes, and which of them
+    /// it tells. See `Documentation/networking/timestamping` of the kernel.
+    ///
+    /// Those of what came are told with its message, as [`Timestamps`](super::ControlMessage::Timestamps). Those of what was
+    /// sent go into the queue of errors, out of which `recv_error` takes them.
+    ///
+    /// # Examples
+    ///
+    /// When did it leave?
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::net::{ControlMessage, ErrorOrigin, Passed, Timestamping};
+    /// use ring_io_ops::proactor::{LocalProactor, SocketOption, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let kernel = ring_io_ops::ring::capabilities()?;
+    /// # if !kernel.supports(ring_io_ops::ring::sys::IORING_OP_LISTEN as u8) { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let socket = proactor.udp_bind("127.0.0.1:0")?;
+    ///     let when = Timestamping::TX_SOFTWARE | Timestamping::SOFTWARE | Timestamping::ID | Timestamping::TIMES_ONLY;
+    ///     socket.set_option(SocketOption::TIMESTAMPING, when).await?;
+    ///     socket.send_to("the first", &socket.local_addr()?).await?;
+    ///
+    ///     let (_, _, arrived) = socket.recv_error(Vec::new(), 256).await?;
+    ///     let error = arrived.error().expect("that is what it tells");
+    ///     assert_eq!(error.origin, ErrorOrigin::Timestamp { passed: Passed::Sent, id: 0 });
+    ///     for message in arrived.control {
+    ///         if let ControlMessage::Timestamps { software: Some(at), .. } = message {
+    ///             println!("it left at {at:?}");
+    ///         }
+    ///     }
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Timestamping: u32 {
+        /// `SOF_TIMESTAMPING_TX_HARDWARE`: takes it when the network card sends something.
+        const TX_HARDWARE = libc::SOF_TIMESTAMPING_TX_HARDWARE;
+        /// `SOF_TIMESTAMPING_TX_SOFTWARE`: takes it when something is given to the network card.
+        const TX_SOFTWARE = libc::SOF_TIMESTAMPING_TX_SOFTWARE;
+        /// `SOF_TIMESTAMPING_RX_HARDWARE`: takes it when the network card receives something.
+        const RX_HARDWARE = libc::SOF_TIMESTAMPING_RX_HARDWARE;
+        /// `SOF_TIMESTAMPING_RX_SOFTWARE`: takes it when the kernel gets something from the network card.
+        const RX_SOFTWARE = libc::SOF_TIMESTAMPING_RX_SOFTWARE;
+        /// `SOF_TIMESTAMPING_SOFTWARE`: tells the times that the kernel has taken.
+        const SOFTWARE = libc::SOF_TIMESTAMPING_SOFTWARE;
+        /// `SOF_TIMESTAMPING_RAW_HARDWARE`: tells the times that the network card has taken.
+        const RAW_HARDWARE = libc::SOF_TIMESTAMPING_RAW_HARDWARE;
+        /// `SOF_TIMESTAMPING_OPT_ID`, Linux 3.17: what was sent has a number.
+        const ID = libc::SOF_TIMESTAMPING_OPT_ID;
+        /// `SOF_TIMESTAMPING_TX_SCHED`, Linux 3.17: takes it before the packet scheduler has something.
+        const TX_SCHEDULED = libc::SOF_TIMESTAMPING_TX_SCHED;
+        /// `SOF_TIMESTAMPING_TX_ACK`, Linux 3.17: takes it when the peer of a connection has acknowledged something.
+        const TX_ACKNOWLEDGED = libc::SOF_TIMESTAMPING_TX_ACK;
+        /// `SOF_TIMESTAMPING_OPT_TSONLY`, Linux 4.0: what was sent does not come back with its time.
+        const TIMES_ONLY = libc::SOF_TIMESTAMPING_OPT_TSONLY;
+
+        // Bits newer than these pass through untouched.
+        const _ = !0;
     }
 }
 
@@ -145,6 +224,11 @@ impl SocketOption<bool> {
     /// redirected](super::ControlMessage::OriginalDestination).
     pub const RECV_ORIGINAL_DESTINATION_V4: Self =
         Self::new(libc::SOL_IP, libc::IP_RECVORIGDSTADDR);
+    /// `IP_RECVERR`: errors of what was sent over IPv4 go into the socket's queue of errors, each with [what it is
+    /// about](super::SocketError). A send or receive fails for them all the same.
+    pub const QUEUE_ERRORS_V4: Self = Self::new(libc::SOL_IP, libc::IP_RECVERR);
+    /// `IPV6_RECVERR`: the same for IPv6.
+    pub const QUEUE_ERRORS_V6: Self = Self::new(libc::SOL_IPV6, libc::IPV6_RECVERR);
     /// `UDP_GRO`, Linux 5.0: datagrams that came together are received together, with [the length of
     /// each](super::ControlMessage::SegmentSize).
     pub const GATHER_SEGMENTS: Self = Self::new(libc::SOL_UDP, libc::UDP_GRO);
@@ -166,6 +250,11 @@ impl SocketOption<u32> {
     pub const KEEP_ALIVE_COUNT: Self = Self::new(libc::IPPROTO_TCP, libc::TCP_KEEPCNT);
     /// `TCP_USER_TIMEOUT`: milliseconds that sent bytes may wait for their acknowledgement.
     pub const USER_TIMEOUT_MS: Self = Self::new(libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT);
+}
+
+impl SocketOption<Timestamping> {
+    /// `SO_TIMESTAMPING`: when something came, or left, is told: see [`Timestamping`].
+    pub const TIMESTAMPING: Self = Self::new(libc::SOL_SOCKET, libc::SO_TIMESTAMPING);
 }
 
 impl SocketOption<Duration> {

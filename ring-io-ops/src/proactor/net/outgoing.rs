@@ -1,25 +1,79 @@
 //! Sending on, without waiting for each send's end.
 
-use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::ptr::NonNull;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use ring_io::Errno;
 
 use super::send_all::SendAll;
 use super::transfer::SendFrom;
+use crate::Target;
 use crate::proactor::buffer::IoBuf;
-use crate::proactor::engine::{Abandoned, Key, Listener, Told};
 use crate::proactor::error::{Failed, OpError};
-use crate::proactor::executor::waker;
-use crate::proactor::local::{Inner, LocalHandle, Owned};
-use crate::proactor::owned::OwnedOperation as _;
-use crate::{MsgFlags, Target};
+use crate::proactor::handle::Start;
+use crate::proactor::registered::{RegisterFiles, Registered};
+
+/// A proactor that sends buffers of type `B` while nobody waits for it: every one, where the buffer can go to the thread
+/// that drives it.
+pub trait SendOff<B: IoBuf>: Start<SendFrom<B>> {
+    #[doc(hidden)]
+    type Line<'h>: Line<B>
+    where
+        Self: 'h;
+
+    #[doc(hidden)]
+    fn line(&self, target: Target) -> Self::Line<'_>;
+}
+
+impl<B: IoBuf, H: RegisterFiles + SendOff<B>> SendOff<B> for Registered<H> {
+    type Line<'h> = H::Line<'h>;
+
+    #[inline(always)]
+    fn line(&self, target: Target) -> H::Line<'_> {
+        self.handle().line(target)
+    }
+}
+
+/// One send at a time that goes on by itself. Dropped, it cancels it, and the buffer is freed when the kernel has let go of
+/// it.
+pub trait Line<B>: fmt::Debug {
+    /// Whether the last send ended well, or there was none. The way that is usual: where it says no,
+    /// [`poll_ended`](Self::poll_ended) says more.
+    fn is_free(&mut self) -> bool;
+
+    /// Begins a send of a whole buffer, which is dropped as soon as it is sent. Gives it back where there is no room for
+    /// another operation, or the proactor takes none any more. For a line that is free.
+    ///
+    /// # Errors
+    ///
+    /// The buffer.
+    fn send_off(&mut self, buffer: B) -> Result<(), B>;
+
+    /// How the last send ended. The line is free then; who asks again is told that nothing was wrong.
+    fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<Ended<B>>;
+}
+
+/// How a send ended that went on by itself.
+#[derive(Debug)]
+pub enum Ended<B> {
+    /// Well, or there was none.
+    Sent,
+    /// Before the buffer did, of which so many bytes were sent.
+    Short(B, usize),
+    /// With an error, and the buffer is dropped.
+    Failed(OpError),
+}
+
+/// Why nothing was sent, by a result that is not positive.
+pub(in crate::proactor) fn failure(result: i32) -> OpError {
+    OpError::Kernel(Errno::from_raw(match result {
+        // No kernel is known to do so, and asking again would have no end.
+        0 => libc::EIO,
+        _ => -result,
+    }))
+}
 
 /// What a connection sends, one buffer behind the other, while its task goes on.
 /// [`StreamSocket::outgoing`](super::StreamSocket::outgoing) makes one.
@@ -28,129 +82,54 @@ use crate::{MsgFlags, Target};
 /// task waits for something else, and the task is not woken for that; so a buffer of a pool goes back at once. An error
 /// shows with the next feed, or with [`flush`](Self::flush).
 ///
+/// There is one send at a time: a feed waits for the one before, so no more than two buffers are kept of a peer that reads
+/// slowly.
+///
 /// Dropped, it cancels what is not sent yet: flush it before.
 ///
 /// Before Linux 5.19 a send may end before its buffer does; what is left is then sent with the next feed or the flush.
+///
+/// # Examples
+///
+/// Of a connection of a [`Proactor`](crate::proactor::Proactor), on any runtime:
+///
+/// ```
+/// use ring_io_ops::proactor::{Proactor, Sockets};
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// #   if !ring_io_ops::ring::is_available() { return Ok(()) }
+///     let proactor = Proactor::new()?;
+///     let (here, there) = proactor.unix_pair()?;
+///     let sender = tokio::spawn(async move {
+///         let mut outgoing = here.outgoing();
+///         for n in 1..=3 {
+///             // Waits for the line before, and not for this one.
+///             outgoing.feed(format!("line {n}\n").into_bytes()).await?;
+///         }
+///         outgoing.flush().await?;
+///         std::io::Result::Ok(())
+///     });
+///     let (_, text) = there.recv_full(Vec::with_capacity(21)).await?;
+///     assert_eq!(text, b"line 1\nline 2\nline 3\n");
+///     sender.await??;
+///     Ok(())
+/// }
+/// ```
 #[must_use = "nothing is sent that is not fed"]
-pub struct Outgoing<'s, B: IoBuf> {
-    line: Rc<Line<B>>,
-    handle: &'s LocalHandle,
+pub struct Outgoing<'s, H: SendOff<B>, B: IoBuf> {
+    line: H::Line<'s>,
+    handle: &'s H,
     target: Target,
     /// Sends what is left of a buffer.
-    rest: Option<SendAll<'s, LocalHandle, B>>,
+    rest: Option<SendAll<'s, H, B>>,
 }
 
-/// What is known of the send that goes on by itself. The proactor has a count of it meanwhile.
-///
-/// # Invariants
-///
-/// 1. It begins with the listener, which is that of `B`.
-/// 2. If `state` is `Sending`, `buffer` is what the kernel reads, and is not touched.
-#[repr(C)]
-struct Line<B: IoBuf> {
-    listener: Listener,
-    buffer: Cell<Option<B>>,
-    /// How many bytes it has.
-    len: Cell<usize>,
-    state: Cell<State>,
-    /// Who waits for the end.
-    waiting: Cell<Option<Waker>>,
-}
-
-/// How the last send stands.
-#[derive(Clone, Copy, Debug)]
-enum State {
-    Sent,
-    Sending(Key),
-    /// So many bytes of the buffer were sent.
-    Short(usize),
-    /// And nobody knows yet.
-    Failed(OpError),
-}
-
-impl<B: IoBuf> Line<B> {
-    fn new() -> Rc<Self> {
-        Rc::new(Self {
-            listener: Listener {
-                ended: |listener, result| {
-                    // SAFETY: that of a line of this type (1), whose count comes with it.
-                    let line = unsafe { Rc::from_raw(listener.as_ptr().cast::<Self>()) };
-                    line.end(result);
-                },
-                // SAFETY: as above.
-                release: |listener| unsafe {
-                    drop(Rc::from_raw(listener.as_ptr().cast::<Self>()));
-                },
-            },
-            buffer: Cell::new(None),
-            len: Cell::new(0),
-            state: Cell::new(State::Sent),
-            waiting: Cell::new(None),
-        })
-    }
-
-    /// Lets a buffer be sent, after which [`end`](Self::end) is called; answers with it where others have their turn before.
+impl<'s, H: SendOff<B>, B: IoBuf> Outgoing<'s, H, B> {
     #[inline(always)]
-    fn send_off(self: &Rc<Self>, inner: &Inner, target: Target, buffer: B) -> Result<(), B> {
-        let len = buffer.bytes_init();
-        let mut send = SendFrom::new(target, buffer, MsgFlags::WAITALL);
-        let sqe = send.entry();
-        let listener = Rc::into_raw(Rc::clone(self)).cast_mut().cast();
-        // SAFETY: not null. The line lives by its new count, which the functions take back (1). What the entry lends lies
-        // behind the buffer, which the line has from here on until it is told, or it is handed over in the drop below.
-        let sent = inner.with(|engine, _| unsafe {
-            engine.send_off(Told::new(NonNull::new_unchecked(listener)), sqe)
-        });
-        let buffer = send.into_buffer();
-        let Some((key, wakes)) = sent else {
-            return Err(buffer);
-        };
-        self.state.set(State::Sending(key));
-        self.len.set(len);
-        // There is none, and it need not be looked for.
-        std::mem::forget(self.buffer.replace(Some(buffer)));
-        if wakes {
-            inner.settle();
-        }
-        Ok(())
-    }
-
-    /// The send has ended.
-    #[inline(always)]
-    fn end(&self, result: i32) {
-        if result < 0 || self.len.get() != result as usize {
-            return self.end_early(result);
-        }
-        self.state.set(State::Sent);
-        drop(self.buffer.take());
-        if let Some(waiting) = self.waiting.take() {
-            waiting.wake();
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn end_early(&self, result: i32) {
-        let state = match result {
-            1.. => State::Short(result as usize),
-            // No kernel is known to do so, and asking again would have no end.
-            0 => State::Failed(OpError::Kernel(Errno::from_raw(libc::EIO))),
-            errno => State::Failed(OpError::Kernel(Errno::from_raw(-errno))),
-        };
-        self.state.set(state);
-        if let State::Failed(_) = state {
-            drop(self.buffer.take());
-        }
-        if let Some(waiting) = self.waiting.take() {
-            waiting.wake();
-        }
-    }
-}
-
-impl<'s, B: IoBuf> Outgoing<'s, B> {
-    pub(super) fn new(handle: &'s LocalHandle, target: Target) -> Self {
+    pub(super) fn new(handle: &'s H, target: Target) -> Self {
         Self {
-            line: Line::new(),
+            line: handle.line(target),
             handle,
             target,
             rest: None,
@@ -166,12 +145,11 @@ impl<'s, B: IoBuf> Outgoing<'s, B> {
         let mut buffer = Some(buffer);
         poll_fn(move |context| {
             // The usual way; the other one begins the same, and has its turn where this comes to nothing.
-            if let State::Sent = self.line.state.get()
-                && self.rest.is_none()
+            if self.rest.is_none()
+                && self.line.is_free()
                 && let Some(value) = buffer.take()
             {
-                let inner = self.handle.inner();
-                match self.line.send_off(inner, self.target, value) {
+                match self.line.send_off(value) {
                     Ok(()) => return Poll::Ready(Ok(())),
                     Err(value) => self.send_in_turn(value, 0),
                 }
@@ -206,8 +184,7 @@ impl<'s, B: IoBuf> Outgoing<'s, B> {
             let Some(value) = buffer.take() else {
                 return Poll::Ready(Ok(()));
             };
-            let inner = self.handle.inner();
-            match self.line.send_off(inner, self.target, value) {
+            match self.line.send_off(value) {
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err(value) => self.send_in_turn(value, 0),
             }
@@ -228,36 +205,26 @@ impl<'s, B: IoBuf> Outgoing<'s, B> {
 
     /// Whether everything is sent; or why not, once, and the buffer if it is there.
     fn poll_sent(&mut self, context: &mut Context<'_>) -> Poll<Result<(), (OpError, Option<B>)>> {
-        if let State::Short(sent) = self.line.state.get()
-            && let Some(buffer) = self.line.buffer.take()
-        {
-            self.send_in_turn(buffer, sent);
-        }
-        let line = &*self.line;
-        if let Some(rest) = &mut self.rest {
-            let result = ready!(Pin::new(rest).poll(context));
-            self.rest = None;
-            return Poll::Ready(match result {
-                Ok(_sent) => Ok(()),
-                Err(Failed { error, value }) => Err((error, Some(value))),
-            });
-        }
-        match line.state.get() {
-            State::Sending(_) => {
-                drop(line.waiting.replace(Some(waker::clone(context.waker()))));
-                Poll::Pending
+        if self.rest.is_none() {
+            match ready!(self.line.poll_ended(context)) {
+                Ended::Sent => return Poll::Ready(Ok(())),
+                Ended::Failed(error) => return Poll::Ready(Err((error, None))),
+                Ended::Short(buffer, sent) => self.send_in_turn(buffer, sent),
             }
-            State::Failed(error) => {
-                line.state.set(State::Sent);
-                Poll::Ready(Err((error, None)))
-            }
-            State::Sent | State::Short(_) => Poll::Ready(Ok(())),
         }
+        let Some(rest) = &mut self.rest else {
+            return Poll::Ready(Ok(()));
+        };
+        let result = ready!(Pin::new(rest).poll(context));
+        self.rest = None;
+        Poll::Ready(match result {
+            Ok(_sent) => Ok(()),
+            Err(Failed { error, value }) => Err((error, Some(value))),
+        })
     }
 
     /// Sends what is left of a buffer, by whoever polls.
     fn send_in_turn(&mut self, buffer: B, sent: usize) {
-        self.line.state.set(State::Sent);
         self.rest = Some(SendAll::behind(self.handle, self.target, buffer, sent));
     }
 }
@@ -267,35 +234,11 @@ fn drop_behind<B>(unsent: Option<B>, error: OpError) -> OpError {
     error
 }
 
-impl<B: IoBuf> Drop for Outgoing<'_, B> {
-    fn drop(&mut self) {
-        let State::Sending(key) = self.line.state.get() else {
-            return;
-        };
-        let inner = self.handle.inner();
-        let Some(abandoned) = inner.with(|engine, tasks| engine.abandon_sent_off(key, tasks))
-        else {
-            // It has ended, and the line is told soon.
-            return;
-        };
-        // The engine has the line no more. It releases it when this is settled.
-        self.line.state.set(State::Sent);
-        let buffer = self.line.buffer.take();
-        if let Abandoned::InFlight(id) = abandoned
-            && let Some(buffer) = buffer
-        {
-            let send = SendFrom::new(self.target, buffer, MsgFlags::empty());
-            let orphan = Box::new(Owned(MaybeUninit::new(send)));
-            inner.with(|engine, _| engine.adopt(id, orphan));
-        }
-        inner.settle();
-    }
-}
-
-impl<B: IoBuf> fmt::Debug for Outgoing<'_, B> {
+impl<H: SendOff<B>, B: IoBuf> fmt::Debug for Outgoing<'_, H, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outgoing")
-            .field("state", &self.line.state.get())
+            .field("line", &self.line)
+            .field("rest", &self.rest)
             .finish_non_exhaustive()
     }
 }

@@ -33,6 +33,27 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`std::net::TcpListener::bind`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let listener = proactor.tcp_listen("127.0.0.1:0")?;
+    ///     let here = proactor.tcp_connect(listener.local_addr()?).await?;
+    ///     let (there, peer) = listener.accept().await?;
+    ///     assert_eq!(peer, here.local_addr()?);
+    ///     there.send_all("welcome").await?;
+    ///     assert_eq!(here.recv(vec![0; 64]).await?.1, b"welcome");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn tcp_listen(&self, address: impl ToSocketAddrs) -> io::Result<TcpListener<Self>>
     where
         Self: Handle<Fd = OwnedFd>,
@@ -86,6 +107,27 @@ pub trait Sockets: Handle {
     }
 
     /// Connects with an address. Linux 5.19.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use ring_io_ops::proactor::{LocalProactor, OpError, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     // Nobody listens there any more.
+    ///     let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    ///     let late = proactor.tcp_connect(address).timeout(Duration::from_secs(5)).await;
+    ///     assert!(matches!(late, Err(OpError::Kernel(errno)) if errno.raw() == libc::ECONNREFUSED));
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn tcp_connect(&self, address: SocketAddr) -> Connecting<'_, Self, Inet>
     where
         Self: Start<OpenSocket<Self>> + Start<ConnectSocket<Self>>,
@@ -98,6 +140,25 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`std::net::UdpSocket::bind`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = (proactor.udp_bind("127.0.0.1:0")?, proactor.udp_bind("127.0.0.1:0")?);
+    ///     one.send_to("ping", &other.local_addr()?).await?;
+    ///     let (n, buffer, from) = other.recv_from(vec![0; 64]).await?;
+    ///     assert_eq!((&buffer[..n], from), (b"ping".as_slice(), one.local_addr()?));
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn udp_bind(&self, address: impl ToSocketAddrs) -> io::Result<UdpSocket<Self>>
     where
         Self: Handle<Fd = OwnedFd>,
@@ -158,6 +219,28 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`unix::UnixListener::bind`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets, UnixAddress};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("socket");
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let listener = proactor.unix_listen(&path)?;
+    ///     let here = proactor.unix_connect(UnixAddress::of_path(&path)?).await?;
+    ///     let (there, _) = listener.accept().await?;
+    ///     here.send_all("hello").await?;
+    ///     assert_eq!(there.recv(vec![0; 64]).await?.1, b"hello");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn unix_listen(&self, path: impl AsRef<Path>) -> io::Result<UnixListener<Self>>
     where
         Self: Handle<Fd = OwnedFd>,
@@ -213,6 +296,26 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`unix::UnixStream::pair`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = proactor.unix_pair()?;
+    ///     one.send_all("hello").await?;
+    ///     drop(one);
+    ///     let (n, buffer) = other.recv_full(Vec::with_capacity(64)).await?;
+    ///     assert_eq!((n, buffer.as_slice()), (5, b"hello".as_slice()));
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn unix_pair(&self) -> io::Result<(UnixStream<Self>, UnixStream<Self>)>
     where
         Self: Handle<Fd = OwnedFd>,
@@ -229,6 +332,28 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`unix::UnixDatagram::bind`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets, UnixAddress};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("log");
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let log = proactor.unix_datagram_bind(&path)?;
+    ///     let program = proactor.unix_datagram_unbound()?;
+    ///     program.send_to("it runs", &UnixAddress::of_path(&path)?).await?;
+    ///     let (_, line, from) = log.recv_from(vec![0; 64]).await?;
+    ///     assert_eq!((line.as_slice(), from), (b"it runs".as_slice(), UnixAddress::UNNAMED));
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn unix_datagram_bind(&self, path: impl AsRef<Path>) -> io::Result<UnixDatagram<Self>>
     where
         Self: Handle<Fd = OwnedFd>,
@@ -241,6 +366,34 @@ pub trait Sockets: Handle {
     /// # Errors
     ///
     /// As [`unix::UnixDatagram::bind_addr`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets, UnixAddress};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let process = std::process::id();
+    /// let names = [
+    ///     UnixAddress::of_abstract_name(format!("one-{process}"))?,
+    ///     UnixAddress::of_abstract_name(format!("other-{process}"))?,
+    /// ];
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = (proactor.unix_datagram_bind_at(&names[0])?, proactor.unix_datagram_bind_at(&names[1])?);
+    ///     one.send_to("ping", &names[1]).await?;
+    ///     let (_, buffer, from) = other.recv_from(vec![0; 64]).await?;
+    ///     assert_eq!((buffer.as_slice(), &from), (b"ping".as_slice(), &names[0]));
+    ///     // Connected, it needs no address.
+    ///     other.connect_to(&from)?;
+    ///     other.send("pong").await?;
+    ///     assert_eq!(one.recv(vec![0; 64]).await?.1, b"pong");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn unix_datagram_bind_at(&self, address: &UnixAddress) -> io::Result<UnixDatagram<Self>>
     where
         Self: Handle<Fd = OwnedFd>,
@@ -326,6 +479,30 @@ pub trait Sockets: Handle {
     /// # Panics
     ///
     /// On the driver's own thread, which would wait for itself: in a waker, or in the drop of a buffer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let pool = proactor.provided_buffers(16, 2048)?;
+    /// proactor.block_on(async {
+    ///     // Any number of connections wait, and none of them holds a buffer.
+    ///     let (one, other) = proactor.unix_pair()?;
+    ///     let mut incoming = other.recv_multi(&pool);
+    ///     one.send_all("hello").await?;
+    ///     let buffer = incoming.data().await?.expect("it is not over");
+    ///     assert_eq!(*buffer, *b"hello");
+    ///     // Back it goes.
+    ///     drop(buffer);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn provided_buffers(&self, entries: u16, size: u32) -> Result<Self::Pool, BufRingError>
     where
         Self: Provide,

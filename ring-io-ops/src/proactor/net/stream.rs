@@ -1,20 +1,19 @@
 //! Connections.
 
+mod unix;
+
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::net::{Shutdown, SocketAddr, TcpStream as StdTcpStream};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
-use std::os::unix::net::UnixStream as StdUnixStream;
 
-use super::address::UnixAddress;
 use super::family::{Family, Inet, Unix};
 use super::message::{RecvMessage, SendMessage};
 use super::open::ShutDown;
 use super::option::{GetOption, OptionValue, SetOption, SocketOption};
-use super::outgoing::Outgoing;
-use super::pieces::One;
+use super::outgoing::{Outgoing, SendOff};
 use super::pool::Provide;
 use super::recv_multi::{Receiving, RecvBundles, RecvMany};
 use super::send_all::SendAll;
@@ -22,8 +21,7 @@ use super::transfer::{RecvInto, SendFrom};
 use crate::proactor::buffer::{IoBuf, IoBufMut};
 use crate::proactor::descriptor::{CloseFd, Descriptor};
 use crate::proactor::error::OpError;
-use crate::proactor::handle::{Handle, Start, StartMultishot};
-use crate::proactor::local::LocalHandle;
+use crate::proactor::handle::{AsHandle, Handle, Start, StartMultishot};
 use crate::proactor::registered::registers;
 use crate::{MsgFlags, Target};
 
@@ -72,8 +70,8 @@ pub struct StreamSocket<H: Handle, F> {
 impl<H: Handle<Fd = OwnedFd>, F: Family> StreamSocket<H, F> {
     /// Takes over a descriptor of a connection. It blocks: one with `O_NONBLOCK` set makes operations end with `EAGAIN`
     /// instead of waiting.
-    pub fn from_fd(handle: &H, fd: OwnedFd) -> Self {
-        Self::from_descriptor(Descriptor::new(handle.clone(), fd))
+    pub fn from_fd(proactor: &impl AsHandle<Handle = H>, fd: OwnedFd) -> Self {
+        Self::from_descriptor(Descriptor::new(proactor.as_handle().clone(), fd))
     }
 }
 
@@ -283,81 +281,6 @@ impl<H: Handle, F: Family> StreamSocket<H, F> {
         SendAll::new(self.handle(), self.socket.target(), buffer)
     }
 
-    /// Sends out of several buffers, one after the other.
-    ///
-    /// The output is how many bytes were sent, which may be fewer than there are, and the buffers.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
-    /// let proactor = LocalProactor::new()?;
-    /// proactor.block_on(async {
-    ///     let (one, other) = proactor.unix_pair()?;
-    ///     let (n, _) = one.send_vectored(vec!["head", "body"]).await?;
-    ///     let (m, parts) = other.recv_vectored(vec![Box::new([0; 4]), Box::new([0; 4])]).await?;
-    ///     assert_eq!((n, m), (8, 8));
-    ///     assert_eq!((*parts[0], *parts[1]), (*b"head", *b"body"));
-    ///     std::io::Result::Ok(())
-    /// })?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn send_vectored<B>(&self, buffers: Vec<B>) -> H::Op<'_>
-    where
-        B: IoBuf,
-        H: Start<SendMessage<Vec<B>>>,
-    {
-        self.handle()
-            .start(SendMessage::new(self.socket.target(), buffers))
-    }
-
-    /// Ends sending, receiving, or both. Who receives here or at the peer then learns that there is no more.
-    pub fn shutdown(&self, how: Shutdown) -> H::Op<'_>
-    where
-        H: Start<ShutDown>,
-    {
-        self.handle()
-            .start(ShutDown::new(self.socket.target(), how))
-    }
-
-    /// Sets an option, through the ring. Linux 6.7.
-    pub fn set_option<T>(&self, option: SocketOption<T>, value: T) -> H::Op<'_>
-    where
-        T: OptionValue,
-        H: Start<SetOption>,
-    {
-        self.handle()
-            .start(SetOption::new(self.socket.target(), option, value))
-    }
-
-    /// Asks for an option, through the ring; the kernel answers for those of `SO_…` alone. Linux 6.7.
-    pub fn option<T>(&self, option: SocketOption<T>) -> H::Op<'_>
-    where
-        T: OptionValue,
-        H: Start<GetOption<T>>,
-    {
-        self.handle()
-            .start(GetOption::new(self.socket.target(), option))
-    }
-
-    /// Closes it, behind everything that was started on it, and says what came of that.
-    ///
-    /// # Errors
-    ///
-    /// What the kernel reports. The connection is closed then too.
-    pub async fn close(self) -> Result<(), OpError>
-    where
-        H: Start<CloseFd<H>>,
-    {
-        self.socket.close().await
-    }
-}
-
-impl<F: Family> StreamSocket<LocalHandle, F> {
     /// A way to send buffers one behind the other without waiting for the end of each.
     ///
     /// Of what is sent otherwise meanwhile, nothing says where in between it comes.
@@ -391,8 +314,127 @@ impl<F: Family> StreamSocket<LocalHandle, F> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn outgoing<B: IoBuf>(&self) -> Outgoing<'_, B> {
+    pub fn outgoing<B>(&self) -> Outgoing<'_, H, B>
+    where
+        B: IoBuf,
+        H: SendOff<B>,
+    {
         Outgoing::new(self.handle(), self.socket.target())
+    }
+
+    /// Sends out of several buffers, one after the other.
+    ///
+    /// The output is how many bytes were sent, which may be fewer than there are, and the buffers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = proactor.unix_pair()?;
+    ///     let (n, _) = one.send_vectored(vec!["head", "body"]).await?;
+    ///     let (m, parts) = other.recv_vectored(vec![Box::new([0; 4]), Box::new([0; 4])]).await?;
+    ///     assert_eq!((n, m), (8, 8));
+    ///     assert_eq!((*parts[0], *parts[1]), (*b"head", *b"body"));
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn send_vectored<B>(&self, buffers: Vec<B>) -> H::Op<'_>
+    where
+        B: IoBuf,
+        H: Start<SendMessage<Vec<B>>>,
+    {
+        self.handle()
+            .start(SendMessage::new(self.socket.target(), buffers))
+    }
+
+    /// Ends sending, receiving, or both. Who receives here or at the peer then learns that there is no more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = proactor.unix_pair()?;
+    ///     one.send_all("the question").await?;
+    ///     one.shutdown(std::net::Shutdown::Write).await?;
+    ///     let (_, question) = other.recv_full(Vec::with_capacity(64)).await?;
+    ///     assert_eq!(question, b"the question");
+    ///     // The other direction is open.
+    ///     other.send_all("the answer").await?;
+    ///     assert_eq!(one.recv(vec![0; 64]).await?.1, b"the answer");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn shutdown(&self, how: Shutdown) -> H::Op<'_>
+    where
+        H: Start<ShutDown>,
+    {
+        self.handle()
+            .start(ShutDown::new(self.socket.target(), how))
+    }
+
+    /// Sets an option, through the ring. Linux 6.7.
+    pub fn set_option<T>(&self, option: SocketOption<T>, value: T) -> H::Op<'_>
+    where
+        T: OptionValue,
+        H: Start<SetOption>,
+    {
+        self.handle()
+            .start(SetOption::new(self.socket.target(), option, value))
+    }
+
+    /// Asks for an option, through the ring; the kernel answers for those of `SO_…` alone. Linux 6.7.
+    pub fn option<T>(&self, option: SocketOption<T>) -> H::Op<'_>
+    where
+        T: OptionValue,
+        H: Start<GetOption<T>>,
+    {
+        self.handle()
+            .start(GetOption::new(self.socket.target(), option))
+    }
+
+    /// Closes it, behind everything that was started on it, and says what came of that.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel reports. The connection is closed then too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let (one, other) = proactor.unix_pair()?;
+    ///     one.close().await?;
+    ///     let (n, _) = other.recv(vec![0; 64]).await?;
+    ///     assert_eq!(n, 0);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn close(self) -> Result<(), OpError>
+    where
+        H: Start<CloseFd<H>>,
+    {
+        self.socket.close().await
     }
 }
 
@@ -402,9 +444,12 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Inet> {
     /// # Errors
     ///
     /// It could not be made blocking, as the ring wants it.
-    pub fn from_std(handle: &H, stream: StdTcpStream) -> io::Result<Self> {
+    pub fn from_std(
+        proactor: &impl AsHandle<Handle = H>,
+        stream: StdTcpStream,
+    ) -> io::Result<Self> {
         stream.set_nonblocking(false)?;
-        Ok(Self::from_fd(handle, stream.into()))
+        Ok(Self::from_fd(proactor, stream.into()))
     }
 
     /// The connection for the standard library.
@@ -467,6 +512,26 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Inet> {
     /// # Errors
     ///
     /// As [`StdTcpStream::set_ttl`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let listener = proactor.tcp_listen("127.0.0.1:0")?;
+    ///     let stream = proactor.tcp_connect(listener.local_addr()?).await?;
+    ///     // It is not to leave the network that this machine is in.
+    ///     stream.set_ttl(1)?;
+    ///     assert_eq!(stream.ttl()?, 1);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.with_std(|stream| stream.set_ttl(ttl))
     }
@@ -485,64 +550,6 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Inet> {
     /// # Errors
     ///
     /// As [`StdTcpStream::take_error`].
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.with_std(StdTcpStream::take_error)
-    }
-}
-
-impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Unix> {
-    /// Takes over a connection of the standard library.
-    ///
-    /// # Errors
-    ///
-    /// It could not be made blocking, as the ring wants it.
-    pub fn from_std(handle: &H, stream: StdUnixStream) -> io::Result<Self> {
-        stream.set_nonblocking(false)?;
-        Ok(Self::from_fd(handle, stream.into()))
-    }
-
-    /// The connection for the standard library.
-    ///
-    /// It gets a descriptor of its own, a duplicate, so that nothing that was started here ever acts on it.
-    ///
-    /// # Errors
-    ///
-    /// As [`OwnedFd::try_clone`]; the connection is closed then.
-    pub fn into_std(self) -> io::Result<StdUnixStream> {
-        self.socket.into_owned().map(Into::into)
-    }
-
-    fn with_std<T>(&self, f: impl FnOnce(&StdUnixStream) -> io::Result<T>) -> io::Result<T> {
-        // SAFETY: the descriptor is open as long as `self`, and the value that would close it is not dropped.
-        f(&ManuallyDrop::new(unsafe {
-            StdUnixStream::from_raw_fd(self.socket.as_fd().as_raw_fd())
-        }))
-    }
-
-    /// The address of this end.
-    ///
-    /// # Errors
-    ///
-    /// As [`StdUnixStream::local_addr`].
-    pub fn local_addr(&self) -> io::Result<UnixAddress> {
-        self.with_std(StdUnixStream::local_addr).map(Into::into)
-    }
-
-    /// The address of the other end.
-    ///
-    /// # Errors
-    ///
-    /// As [`StdUnixStream::peer_addr`].
-    pub fn peer_addr(&self) -> io::Result<UnixAddress> {
-        self.with_std(StdUnixStream::peer_addr).map(Into::into)
-    }
-}
-
-impl<H: Handle> StreamSocket<H, Unix> {
-    /// Sends descriptors with some bytes, at least one. The kernel sends duplicates; these are closed when it has.
-    ///
-    /// At most 253 at once: `EINVAL` otherwise. What else goes with a message is sent with
-    /// [`send_message`](Self::send_message).
     ///
     /// # Examples
     ///
@@ -553,34 +560,16 @@ impl<H: Handle> StreamSocket<H, Unix> {
     /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
     /// let proactor = LocalProactor::new()?;
     /// proactor.block_on(async {
-    ///     let (one, other) = proactor.unix_pair()?;
-    ///     one.send_fds("a file", vec![tempfile::tempfile()?.into()]).await?;
-    ///     let (_, text, fds) = other.recv_fds(Vec::with_capacity(64)).await?;
-    ///     assert_eq!((text.as_slice(), fds.len()), (b"a file".as_slice(), 1));
+    ///     let listener = proactor.tcp_listen("127.0.0.1:0")?;
+    ///     let stream = proactor.tcp_connect(listener.local_addr()?).await?;
+    ///     assert!(stream.take_error()?.is_none());
     ///     std::io::Result::Ok(())
     /// })?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn send_fds<B>(&self, buffer: B, fds: Vec<OwnedFd>) -> H::Op<'_>
-    where
-        B: IoBuf,
-        H: Start<SendMessage<One<B>>>,
-    {
-        let message = SendMessage::new(self.socket.target(), One(buffer));
-        self.handle().start(message.with_descriptors(fds))
-    }
-
-    /// Receives bytes and the descriptors that were sent with them.
-    ///
-    /// The output is how many bytes were received, the buffer, and the descriptors.
-    pub fn recv_fds<B>(&self, buffer: B) -> H::Op<'_>
-    where
-        B: IoBufMut,
-        H: Start<RecvMessage<One<B>, Vec<OwnedFd>>>,
-    {
-        self.handle()
-            .start(RecvMessage::new(self.socket.target(), One(buffer)))
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.with_std(StdTcpStream::take_error)
     }
 }
 

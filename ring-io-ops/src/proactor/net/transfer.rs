@@ -86,7 +86,7 @@ pub struct SendFrom<B> {
 
 impl<B: IoBuf> SendFrom<B> {
     #[inline(always)]
-    pub(super) const fn new(target: Target, buffer: B, flags: MsgFlags) -> Self {
+    pub(in crate::proactor) const fn new(target: Target, buffer: B, flags: MsgFlags) -> Self {
         Self {
             target,
             buffer,
@@ -96,7 +96,7 @@ impl<B: IoBuf> SendFrom<B> {
     }
 
     #[inline(always)]
-    pub(super) fn into_buffer(self) -> B {
+    pub(in crate::proactor) fn into_buffer(self) -> B {
         self.buffer
     }
 

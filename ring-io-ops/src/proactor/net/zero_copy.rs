@@ -13,10 +13,10 @@ use super::address::{Address, Name};
 use super::datagram::DatagramSocket;
 use super::family::{Family, Inet};
 use super::message::{Letter, Message};
-use super::pieces::Pieces;
+use super::pieces::{One, Pieces};
 use super::stream::StreamSocket;
 use super::transfer::clamped;
-use crate::proactor::buffer::IoBuf;
+use crate::proactor::buffer::{FixedBuf, IoBuf};
 use crate::proactor::error::{Failed, OpError};
 use crate::proactor::handle::{Handle, OpFuture, StartMultishot, Timeout};
 use crate::proactor::next::OpStream as _;
@@ -35,9 +35,10 @@ pub trait NoCopy: MultishotOperation<Item = NoCopyProgress<Self::Given>> + seale
     type Given;
 }
 
-/// Sends out of an owned buffer without copying it. [`StreamSocket::send_zc`] and [`DatagramSocket::send_zc`] make one.
+/// Sends out of an owned buffer without copying it. [`StreamSocket::send_zc`], [`DatagramSocket::send_zc`] and their kin make
+/// one.
 ///
-/// `IORING_OP_SEND_ZC`, Linux 6.0. See `io_uring_prep_send_zc(3)`.
+/// `IORING_OP_SEND_ZC`, Linux 6.0. See `io_uring_prep_send_zc(3)`. A registered buffer goes as `IORING_RECVSEND_FIXED_BUF`.
 #[derive(Debug)]
 pub struct SendNoCopy<B> {
     target: Target,
@@ -45,6 +46,8 @@ pub struct SendNoCopy<B> {
     to: Option<Box<Name>>,
     /// Gone with the last completion.
     buffer: Option<B>,
+    /// The number that it is registered under.
+    index: Option<u16>,
 }
 
 impl<B: IoBuf> SendNoCopy<B> {
@@ -53,7 +56,25 @@ impl<B: IoBuf> SendNoCopy<B> {
             target,
             to: None,
             buffer: Some(buffer),
+            index: None,
         }
+    }
+
+    /// Out of the buffer as one that the kernel knows.
+    fn fixed(target: Target, buffer: B) -> Self
+    where
+        B: FixedBuf,
+    {
+        let index = Some(buffer.buf_index());
+        Self {
+            index,
+            ..Self::new(target, buffer)
+        }
+    }
+
+    fn to(mut self, address: &impl Address) -> Self {
+        self.to = Some(Box::new(address.to_name()));
+        self
     }
 }
 
@@ -66,6 +87,8 @@ pub struct SendMessageNoCopy<P> {
     target: Target,
     /// Gone with the last completion.
     letter: Option<Letter<P>>,
+    /// The number that its bytes are registered under.
+    index: Option<u16>,
 }
 
 impl<P: Pieces> SendMessageNoCopy<P> {
@@ -73,6 +96,18 @@ impl<P: Pieces> SendMessageNoCopy<P> {
         Self {
             target,
             letter: Some(Letter::of(message)),
+            index: None,
+        }
+    }
+}
+
+impl<B: FixedBuf> SendMessageNoCopy<One<B>> {
+    /// Its bytes lie in a buffer that the kernel knows.
+    fn fixed<F: Family>(target: Target, message: Message<One<B>, F>) -> Self {
+        let index = Some(message.pieces.0.buf_index());
+        Self {
+            index,
+            ..Self::new(target, message)
         }
     }
 }
@@ -118,6 +153,9 @@ unsafe impl<B: IoBuf> MultishotOperation for SendNoCopy<B> {
             // Shorter than the room for any address.
             send = send.dest((&raw const name.storage).cast(), name.len as u16);
         }
+        if let Some(index) = self.index {
+            send = send.buf_index(index);
+        }
         send.to_sqe()
     }
 
@@ -142,9 +180,11 @@ unsafe impl<P: Pieces> MultishotOperation for SendMessageNoCopy<P> {
             .letter
             .as_mut()
             .map_or(std::ptr::null(), Letter::header);
-        SendMsgZc::new(self.target, header)
-            .flags(MsgFlags::NOSIGNAL)
-            .to_sqe()
+        let mut send = SendMsgZc::new(self.target, header).flags(MsgFlags::NOSIGNAL);
+        if let Some(index) = self.index {
+            send = send.buf_index(index);
+        }
+        send.to_sqe()
     }
 
     unsafe fn item(&mut self, completion: Completion) -> Self::Item {
@@ -190,6 +230,50 @@ impl<H: Handle> StreamSocket<H, Inet> {
     {
         SendingNoCopy::new(self.handle(), SendNoCopy::new(self.target(), buffer))
     }
+
+    /// The same out of a registered buffer, whose pages the kernel need not look up and hold for each send. Linux 6.0.
+    ///
+    /// The buffer is one of the proactor's own, of
+    /// [`registered_buffers`](crate::proactor::LocalHandle::registered_buffers), or a [slice](IoBuf::slice) of one: another
+    /// proactor's is refused with `EFAULT`. It goes back to its pool when it is dropped, and so not before the network is done
+    /// with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let kernel = ring_io_ops::ring::capabilities()?;
+    /// # if !kernel.supports(ring_io_ops::ring::sys::IORING_OP_SEND_ZC as u8) { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let pool = proactor.registered_buffers(4, 64 << 10)?;
+    /// proactor.block_on(async {
+    ///     let listener = proactor.tcp_listen("127.0.0.1:0")?;
+    ///     let stream = proactor.tcp_connect(listener.local_addr()?).await?;
+    ///     let mut buffer = pool.take().expect("there are four");
+    ///     buffer.fill(7);
+    ///     let (n, released) = stream.send_zc_fixed(buffer).await?;
+    ///     let (peer, _) = listener.accept().await?;
+    ///     let (_, bytes) = peer.recv_full(Vec::with_capacity(n)).await?;
+    ///     assert!(bytes.iter().all(|&byte| byte == 7));
+    ///     assert_eq!(pool.available(), 3);
+    ///     drop(released.await);
+    ///     assert_eq!(pool.available(), 4);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias("IORING_RECVSEND_FIXED_BUF", "io_uring_prep_send_zc_fixed"))]
+    pub fn send_zc_fixed<B>(&self, buffer: B) -> SendingNoCopy<'_, H, SendNoCopy<B>>
+    where
+        B: FixedBuf,
+        H: StartMultishot<SendNoCopy<B>>,
+    {
+        SendingNoCopy::new(self.handle(), SendNoCopy::fixed(self.target(), buffer))
+    }
 }
 
 impl<H: Handle> DatagramSocket<H, Inet> {
@@ -227,7 +311,16 @@ impl<H: Handle> DatagramSocket<H, Inet> {
         SendingNoCopy::new(self.handle(), SendNoCopy::new(self.target(), buffer))
     }
 
-    /// The same to an address.
+    /// As [`send_zc`](Self::send_zc), out of a [registered](StreamSocket::send_zc_fixed) buffer.
+    pub fn send_zc_fixed<B>(&self, buffer: B) -> SendingNoCopy<'_, H, SendNoCopy<B>>
+    where
+        B: FixedBuf,
+        H: StartMultishot<SendNoCopy<B>>,
+    {
+        SendingNoCopy::new(self.handle(), SendNoCopy::fixed(self.target(), buffer))
+    }
+
+    /// As [`send_zc`](Self::send_zc), to an address.
     pub fn send_zc_to<B>(
         &self,
         buffer: B,
@@ -237,8 +330,21 @@ impl<H: Handle> DatagramSocket<H, Inet> {
         B: IoBuf,
         H: StartMultishot<SendNoCopy<B>>,
     {
-        let mut send = SendNoCopy::new(self.target(), buffer);
-        send.to = Some(Box::new(to.to_name()));
+        let send = SendNoCopy::new(self.target(), buffer).to(to);
+        SendingNoCopy::new(self.handle(), send)
+    }
+
+    /// As [`send_zc_to`](Self::send_zc_to), out of a [registered](StreamSocket::send_zc_fixed) buffer.
+    pub fn send_zc_fixed_to<B>(
+        &self,
+        buffer: B,
+        to: &<Inet as Family>::Address,
+    ) -> SendingNoCopy<'_, H, SendNoCopy<B>>
+    where
+        B: FixedBuf,
+        H: StartMultishot<SendNoCopy<B>>,
+    {
+        let send = SendNoCopy::fixed(self.target(), buffer).to(to);
         SendingNoCopy::new(self.handle(), send)
     }
 }
@@ -287,6 +393,47 @@ macro_rules! messages {
                 H: StartMultishot<SendMessageNoCopy<P>>,
             {
                 let operation = SendMessageNoCopy::new(self.target(), message);
+                SendingNoCopy::new(self.handle(), operation)
+            }
+
+            /// The same where the bytes lie in a [registered](StreamSocket::send_zc_fixed) buffer. Linux 6.15.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use ring_io_ops::proactor::net::{Control, Message};
+            /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+            ///
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+            /// # let kernel = ring_io_ops::ring::capabilities()?;
+            /// # if !kernel.supports(ring_io_ops::ring::sys::IORING_OP_READV_FIXED as u8) { return Ok(()) }
+            /// let proactor = LocalProactor::new()?;
+            /// let pool = proactor.registered_buffers(1, 12_000)?;
+            /// proactor.block_on(async {
+            ///     let (one, other) = (proactor.udp_bind("127.0.0.1:0")?, proactor.udp_bind("127.0.0.1:0")?);
+            ///     let message = Message::new(pool.take().expect("the one"))
+            ///         .to(other.local_addr()?)
+            ///         .control(Control::new().segment_size(1200));
+            ///     let (n, released) = one.send_message_zc_fixed(message).await?;
+            ///     for _ in 0..10 {
+            ///         assert_eq!(other.recv(vec![1; 2000]).await?.0, 1200);
+            ///     }
+            ///     assert_eq!((n, released.await.len()), (12_000, 12_000));
+            ///     std::io::Result::Ok(())
+            /// })?;
+            /// # Ok(())
+            /// # }
+            /// ```
+            pub fn send_message_zc_fixed<B>(
+                &self,
+                message: Message<One<B>, Inet>,
+            ) -> SendingNoCopy<'_, H, SendMessageNoCopy<One<B>>>
+            where
+                B: FixedBuf,
+                H: StartMultishot<SendMessageNoCopy<One<B>>>,
+            {
+                let operation = SendMessageNoCopy::fixed(self.target(), message);
                 SendingNoCopy::new(self.handle(), operation)
             }
         }

@@ -177,6 +177,7 @@ impl<L: ChainLinks + Send> ChainFlight for Node<L> {
             },
             Completed::CleanUp => Next {
                 clean_up: true,
+                is_orphan: true,
                 ..Next::default()
             },
         }

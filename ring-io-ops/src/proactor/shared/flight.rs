@@ -64,8 +64,8 @@ pub(super) trait Flight: Send + Sync {
     /// It is the operation's, told of once, and by the driver.
     unsafe fn complete(&self, completion: Completion) -> Next;
 
-    /// Does what was to be done when the future is gone: cleans up behind completions, drops what the operation owned
-    /// behind the last. Runs a user's code.
+    /// Does what was to be done when the future is gone, or nobody waits: cleans up behind completions, drops what the
+    /// operation owned behind the last. Runs a user's code.
     fn clean_up(&self);
 }
 
@@ -133,8 +133,10 @@ pub(super) fn links_of(chain: &Arc<dyn ChainFlight>) -> impl Iterator<Item = Arc
 #[derive(Debug, Default)]
 pub(super) struct Next {
     pub(super) wake: Option<Waker>,
-    /// The future is gone: [`Flight::clean_up`].
+    /// There is something to be done: [`Flight::clean_up`].
     pub(super) clean_up: bool,
+    /// Nobody is there for it any more.
+    pub(super) is_orphan: bool,
     /// Too many are unread: the operation is cancelled.
     pub(super) pause: bool,
 }

@@ -89,22 +89,27 @@ impl Gate {
     /// is not [`Waits`](Admission::Waits).
     #[inline]
     pub(super) fn enter(&self, ticket: &mut Option<Ticket>, n: u32, waker: &Waker) -> Admission {
-        if ticket.is_none() {
-            let mut state = self.state.load(Relaxed);
-            // A flag makes the word greater than any sum.
-            while state + u64::from(n) <= u64::from(self.capacity) {
-                match self.state.compare_exchange_weak(
-                    state,
-                    state + u64::from(n),
-                    Relaxed,
-                    Relaxed,
-                ) {
-                    Ok(_) => return Admission::Granted,
-                    Err(now) => state = now,
-                }
-            }
+        if ticket.is_none() && self.try_enter(n) {
+            return Admission::Granted;
         }
         self.enter_slowly(ticket, n, waker)
+    }
+
+    /// Takes credit for `n` completions if there is so much and nobody waits.
+    #[inline]
+    pub(super) fn try_enter(&self, n: u32) -> bool {
+        let mut state = self.state.load(Relaxed);
+        // A flag makes the word greater than any sum.
+        while state + u64::from(n) <= u64::from(self.capacity) {
+            match self
+                .state
+                .compare_exchange_weak(state, state + u64::from(n), Relaxed, Relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => state = now,
+            }
+        }
+        false
     }
 
     #[cold]

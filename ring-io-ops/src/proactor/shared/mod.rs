@@ -9,6 +9,7 @@ mod driver;
 mod exchange;
 mod flight;
 mod gate;
+mod line;
 mod multishot;
 mod op;
 #[cfg(test)]

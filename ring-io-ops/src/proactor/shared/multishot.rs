@@ -166,6 +166,7 @@ impl<T: MultishotOperation + Send> Flight for Node<T> {
         Next {
             wake: state.waker.take(),
             clean_up: is_gone,
+            is_orphan: is_gone,
             pause,
         }
     }

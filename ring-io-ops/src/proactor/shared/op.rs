@@ -135,6 +135,7 @@ impl<T: OwnedOperation + Send> Flight for Node<T> {
             },
             Completed::CleanUp => Next {
                 clean_up: true,
+                is_orphan: true,
                 ..Next::default()
             },
         }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::driver::Driver;
+use super::line::SharedLine;
 use super::shared::Shared;
 use super::{Multishot, Op};
+use crate::Target;
+use crate::proactor::buffer::IoBuf;
 use crate::proactor::engine::Batching;
 use crate::proactor::engine::faults::Faults;
 use crate::proactor::owned::{MultishotOperation, OwnedOperation};
@@ -41,6 +44,10 @@ impl Played {
         operation: T,
     ) -> Multishot<'_, T> {
         Multishot::new(&self.shared, operation)
+    }
+
+    pub(crate) fn line<B: IoBuf + Send>(&self, target: Target) -> SharedLine<'_, B> {
+        SharedLine::new(&self.shared, target)
     }
 
     /// Lets the driver do what there is to do.

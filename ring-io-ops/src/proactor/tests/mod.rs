@@ -4,6 +4,7 @@ mod chains;
 mod driver;
 mod ends;
 mod model;
+mod outgoing;
 mod panics;
 mod player;
 mod probe;

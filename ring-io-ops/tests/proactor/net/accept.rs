@@ -110,7 +110,7 @@ fn a_stream_that_nobody_reads_is_stopped_and_goes_on() {
 fn accept_on_what_does_not_listen_is_an_error_and_the_end() {
     with_sockets(async |proactor| {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let odd = ring_io_ops::proactor::TcpListener::from_fd(&**proactor, socket.into());
+        let odd = ring_io_ops::proactor::TcpListener::from_fd(proactor, socket.into());
         let error = odd.accept().await.expect_err("no listener");
         assert_eq!(error.errno().raw(), libc::EOPNOTSUPP);
         let mut incoming = odd.accept_multi();

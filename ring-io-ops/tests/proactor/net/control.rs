@@ -1,6 +1,6 @@
 use std::io::Read as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::time::{Duration, SystemTime};
 
 use ring_io_ops::proactor::net::{Arrived, Control, ControlMessage, Credentials, Message};
@@ -11,7 +11,7 @@ use super::super::{Handle, Runner};
 use super::{PATIENCE, pair, proactor_for, run, settle, start, with_sockets};
 
 /// Runs a test that sets options through the ring.
-fn with_options(test: impl AsyncFnOnce(&Runner)) {
+pub(super) fn with_options(test: impl AsyncFnOnce(&Runner)) {
     // Newer than options.
     if let Some(proactor) = proactor_for(sys::IORING_OP_LISTEN) {
         run(&proactor, test);
@@ -19,7 +19,7 @@ fn with_options(test: impl AsyncFnOnce(&Runner)) {
 }
 
 /// Ends of pipes, and one that sees when all of them are closed.
-fn pipe_ends(count: usize) -> (std::io::PipeReader, Vec<OwnedFd>) {
+pub(super) fn pipe_ends(count: usize) -> (std::io::PipeReader, Vec<OwnedFd>) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let ends = (0..count)
         .map(|_| writer.try_clone().expect("a duplicate").into())
@@ -27,7 +27,7 @@ fn pipe_ends(count: usize) -> (std::io::PipeReader, Vec<OwnedFd>) {
     (reader, ends)
 }
 
-fn sees_the_end(mut reader: std::io::PipeReader) {
+pub(super) fn sees_the_end(mut reader: std::io::PipeReader) {
     let mut poll = libc::pollfd {
         fd: reader.as_raw_fd(),
         events: libc::POLLIN,
@@ -359,5 +359,47 @@ fn a_control_message_that_is_refused_gives_the_buffer_back() {
             (failed.errno().raw(), failed.value),
             (libc::EINVAL, b"x".to_vec())
         );
+    });
+}
+
+#[test]
+fn a_time_to_leave_is_taken_by_a_socket_that_has_a_clock_for_it() {
+    with_sockets(async |proactor| {
+        let one = proactor.udp_bind("127.0.0.1:0").expect("a socket");
+        let here = one.local_addr().expect("an address");
+        let mut now = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the value is ours.
+        let told = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+        assert_eq!(told, 0);
+        let now = Duration::new(now.tv_sec as u64, now.tv_nsec as u32);
+        let message = || {
+            Message::new(b"in time".to_vec())
+                .to(here)
+                .control(Control::new().transmit_at(now))
+        };
+        let failed = one.send_message(message()).await.expect_err("no clock");
+        assert_eq!(
+            (failed.errno().raw(), failed.value),
+            (libc::EINVAL, b"in time".to_vec())
+        );
+        let clock = [libc::CLOCK_MONOTONIC, 0];
+        // SAFETY: the value is as long as it says: a `struct sock_txtime`, of the number of a clock and of flags.
+        let set = unsafe {
+            libc::setsockopt(
+                one.as_fd().as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_TXTIME,
+                clock.as_ptr().cast(),
+                size_of_val(&clock) as u32,
+            )
+        };
+        assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
+        let (n, _) = one.send_message(message()).await.expect("a clock");
+        assert_eq!(n, 7);
+        let (_, bytes) = one.recv(vec![0; 16]).await.expect("a datagram");
+        assert_eq!(bytes, b"in time");
     });
 }

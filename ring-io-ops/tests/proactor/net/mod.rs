@@ -6,11 +6,15 @@ mod buffered;
 mod control;
 mod datagram;
 mod deadline;
+mod errors;
 mod message;
+mod message_multi;
 mod option;
+mod outgoing;
 mod pool;
 mod stream;
 mod zero_copy;
+mod zero_copy_fixed;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;

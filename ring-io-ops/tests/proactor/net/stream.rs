@@ -219,7 +219,7 @@ fn a_connection_goes_to_the_standard_library_and_back() {
     with_sockets(async |proactor| {
         let (here, there) = pair(proactor).await;
         let std = here.into_std().expect("a duplicate");
-        let here = TcpStream::from_std(&**proactor, std).expect("taken over");
+        let here = TcpStream::from_std(proactor, std).expect("taken over");
         assert!(!here.nodelay().expect("an answer"));
         here.set_nodelay(true).expect("an option");
         assert!(here.nodelay().expect("an answer"));
@@ -227,7 +227,7 @@ fn a_connection_goes_to_the_standard_library_and_back() {
         assert_eq!(there.recv(vec![0; 4]).await.expect("a receive").1, b"back");
         // A descriptor of another kind is what the kernel says it is.
         let null = std::fs::File::open("/dev/null").expect("a file");
-        let odd = TcpStream::from_fd(&**proactor, null.into());
+        let odd = TcpStream::from_fd(proactor, null.into());
         assert!(odd.as_fd().try_clone_to_owned().is_ok());
         let failed = odd.recv(vec![1]).await.expect_err("no socket");
         assert_eq!(

@@ -27,7 +27,9 @@ pub(crate) use std::sync::Arc as Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ring_io_ops::proactor::{Batching, BuildError, Leftover, ProactorBuilder, RawOperation};
+use ring_io_ops::proactor::{
+    AsHandle, Batching, BuildError, Leftover, ProactorBuilder, RawOperation,
+};
 pub(crate) use ring_io_ops::proactor::{Proactor as Handle, SharedPool as Pool};
 use ring_io_ops::{Nop, Operation};
 
@@ -79,6 +81,14 @@ impl Deref for Runner {
     type Target = Handle;
 
     fn deref(&self) -> &Handle {
+        &self.proactor
+    }
+}
+
+impl AsHandle for Runner {
+    type Handle = Handle;
+
+    fn as_handle(&self) -> &Handle {
         &self.proactor
     }
 }

@@ -196,3 +196,34 @@ fn a_pool_of_a_proactor_that_is_shut_down_is_an_error_and_one_that_outlives_it_i
         }
     });
 }
+
+#[test]
+fn sends_that_nobody_waits_for_go_on_while_their_task_moves_between_threads() {
+    let proactor = Proactor::new().expect("a proactor");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let (here, there) = proactor.unix_pair().expect("a pair");
+        let sender = tokio::spawn(async move {
+            let mut outgoing = here.outgoing();
+            for n in 0..500_u32 {
+                let bytes = n.to_ne_bytes().to_vec();
+                outgoing.feed(bytes).await.expect("it is on its way");
+                tokio::task::yield_now().await;
+            }
+            outgoing.flush().await.expect("all of it");
+        });
+        let (_, bytes) = there
+            .recv_full(Vec::with_capacity(2000))
+            .await
+            .expect("all of it");
+        for (n, bytes) in (0_u32..).zip(bytes.chunks(4)) {
+            assert_eq!(bytes, n.to_ne_bytes());
+        }
+        assert_eq!(bytes.len(), 2000);
+        sender.await.expect("it ends well");
+    });
+    assert_eq!(proactor.shutdown(PATIENCE), Ok(()));
+}

@@ -67,7 +67,7 @@ impl Driver {
                         statistics.counters.cancels += 1;
                         pending.push_back(Pending::Cancel(user_data));
                     }
-                    if next.clean_up && is_last {
+                    if next.is_orphan && is_last {
                         statistics.counters.orphans += 1;
                         events.note(Event::Orphan { user_data });
                     }
@@ -90,7 +90,7 @@ impl Driver {
         // SAFETY: the operation has no entry in the kernel, and this ends it.
         let next = unsafe { flight.complete(completion) };
         self.wakers.extend(next.wake);
-        self.statistics.counters.orphans += u64::from(next.clean_up);
+        self.statistics.counters.orphans += u64::from(next.is_orphan);
         self.finished.push((flight, next.clean_up));
     }
 

@@ -1,57 +1,59 @@
 //! Sends that their task does not wait for.
 
-use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use ring_io_ops::proactor::{LocalHandle, LocalProactor, OpError, Sockets as _, UnixStream};
+use ring_io_ops::proactor::{BuildError, IoBuf, OpError, Sockets as _, UnixStream};
 use ring_io_ops::ring::sys;
 
-use super::skip;
+use super::{PATIENCE, run, settle, skip, start};
 
-/// After so long something is not late but lost, and the test fails instead of hanging.
-const PATIENCE: Duration = Duration::from_secs(20);
+use super::super::{Handle, Runner};
 
 /// More than a socket takes before somebody reads.
 const MUCH: usize = 4 << 20;
 
-type Stream = UnixStream<LocalHandle>;
+type Stream = UnixStream<Handle>;
 
 /// Runs a test with the two ends of a connection, and looks whether everything came back that it took.
-fn with_pair(in_flight: u32, test: impl AsyncFnOnce(&LocalProactor, Stream, Stream)) {
-    let proactor = LocalProactor::builder()
+fn with_pair(in_flight: u32, test: impl AsyncFnOnce(&Runner, Stream, Stream)) {
+    let proactor = Runner::builder()
         .in_flight(in_flight)
         .build()
         .expect("a proactor");
     let (here, there) = proactor.unix_pair().expect("a pair");
-    proactor.block_on(async {
-        let mut late = pin!(proactor.sleep(PATIENCE));
-        let mut test = pin!(test(&proactor, here, there));
-        poll_fn(|context| {
-            assert!(late.as_mut().poll(context).is_pending(), "it hangs");
-            test.as_mut().poll(context)
-        })
-        .await;
-        settle(&proactor).await;
+    run(&proactor, async |proactor| {
+        test(proactor, here, there).await;
     });
-    assert_eq!(proactor.in_flight(), 0);
 }
 
-async fn settle(proactor: &LocalHandle) {
-    while proactor.in_flight() > 0 {
-        proactor.sleep(Duration::from_millis(1)).await;
+/// A buffer that counts those of its kind that are there.
+struct Counted(Vec<u8>, Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(bytes: Vec<u8>, live: &Arc<AtomicUsize>) -> Self {
+        live.fetch_add(1, SeqCst);
+        Self(bytes, Arc::clone(live))
     }
 }
 
-/// Polls a future once; it is not to be ready.
-async fn start(mut future: impl Future + Unpin) {
-    poll_fn(|context| {
-        let polled = std::pin::Pin::new(&mut future).poll(context);
-        assert!(polled.is_pending(), "it is ready at once");
-        Poll::Ready(())
-    })
-    .await;
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.fetch_sub(1, SeqCst);
+    }
+}
+
+// SAFETY: the vector's own promise.
+unsafe impl IoBuf for Counted {
+    fn bytes_ptr(&self) -> *const u8 {
+        self.0.as_ptr()
+    }
+
+    fn bytes_init(&self) -> usize {
+        self.0.len()
+    }
 }
 
 #[test]
@@ -160,20 +162,26 @@ fn a_feed_without_credit_has_its_turn() {
 #[test]
 fn what_is_dropped_in_flight_is_cancelled_and_kept_until_then() {
     with_pair(16, async |proactor, here, there| {
+        let live = Arc::default();
         let mut outgoing = here.outgoing();
         outgoing
-            .feed(vec![1; MUCH])
+            .feed(Counted::new(vec![1; MUCH], &live))
             .await
             .expect("it is on its way");
         proactor.submit_now();
         assert_eq!(proactor.in_flight(), 1);
         drop(outgoing);
         settle(proactor).await;
-        // Not submitted at all.
+        assert_eq!(live.load(SeqCst), 0);
+        // Not submitted at all, as far as the other thread is not faster.
         let mut outgoing = here.outgoing();
-        outgoing.feed(vec![2; 8]).await.expect("it is on its way");
+        outgoing
+            .feed(Counted::new(vec![1; 8], &live))
+            .await
+            .expect("it is on its way");
         drop(outgoing);
         settle(proactor).await;
+        assert_eq!(live.load(SeqCst), 0);
         drop(here);
         let (n, bytes) = there.recv_full(Vec::with_capacity(MUCH)).await.expect("it");
         assert!(n < MUCH && bytes.iter().all(|&byte| byte == 1), "{n}");
@@ -181,8 +189,141 @@ fn what_is_dropped_in_flight_is_cancelled_and_kept_until_then() {
 }
 
 #[test]
+fn a_buffer_is_dropped_when_it_is_sent_though_nobody_asks() {
+    with_pair(16, async |proactor, here, there| {
+        let live = Arc::default();
+        let mut outgoing = here.outgoing();
+        for n in 0..9 {
+            outgoing
+                .feed(Counted::new(vec![n; 100], &live))
+                .await
+                .expect("it is on its way");
+            settle(proactor).await;
+            assert_eq!(live.load(SeqCst), 0, "after {n}");
+        }
+        // Without a flush: what is sent is sent.
+        drop(outgoing);
+        let (n, _) = there.recv_full(Vec::with_capacity(900)).await.expect("all");
+        assert_eq!(n, 900);
+    });
+}
+
+#[test]
+fn what_the_peer_did_not_take_is_an_error_and_its_buffer_is_dropped() {
+    with_pair(16, async |proactor, here, there| {
+        let live = Arc::default();
+        let mut outgoing = here.outgoing();
+        outgoing
+            .feed(Counted::new(vec![1; MUCH], &live))
+            .await
+            .expect("it is on its way");
+        proactor.submit_now();
+        // A part of it, so that the send ends before its buffer does.
+        let (n, _) = there.recv(Vec::with_capacity(100)).await.expect("a part");
+        assert_eq!(n, 100);
+        there.close().await.expect("a close");
+        let error = outgoing.flush().await.expect_err("nobody reads the rest");
+        assert!(
+            matches!(error, OpError::Kernel(errno) if matches!(errno.raw(), libc::EPIPE | libc::ECONNRESET)),
+            "{error:?}"
+        );
+        assert_eq!(live.load(SeqCst), 0);
+        outgoing.flush().await.expect("told once");
+    });
+}
+
+#[test]
+fn several_connections_send_on_at_once_and_each_keeps_its_order() {
+    // The receives have all but one of them while they wait.
+    with_pair(9, async |proactor, here, there| {
+        let mut tasks = Vec::new();
+        for (one, other) in (0..7)
+            .map(|_| proactor.unix_pair().expect("a pair"))
+            .chain([(here, there)])
+        {
+            tasks.push(proactor.spawn(async move {
+                let mut outgoing = one.outgoing();
+                for n in 0..200_u8 {
+                    outgoing.feed(vec![n; 33]).await.expect("it is on its way");
+                }
+                outgoing.flush().await.expect("all of it");
+            }));
+            tasks.push(proactor.spawn(async move {
+                let (n, bytes) = other
+                    .recv_full(Vec::with_capacity(200 * 33))
+                    .await
+                    .expect("all");
+                assert_eq!(n, 200 * 33);
+                for (n, bytes) in (0..).zip(bytes.chunks(33)) {
+                    assert_eq!(bytes, [n; 33]);
+                }
+            }));
+        }
+        for task in tasks {
+            task.await.expect("it ends well");
+        }
+    });
+}
+
+#[test]
+fn a_shutdown_ends_what_is_on_its_way_and_drops_its_buffer() {
+    let proactor = Runner::new().expect("a proactor");
+    let (here, there) = proactor.unix_pair().expect("a pair");
+    let live = Arc::default();
+    let handle: Handle = Handle::clone(&proactor);
+    let mut outgoing = here.outgoing();
+    proactor.block_on(async {
+        outgoing
+            .feed(Counted::new(vec![1; MUCH], &live))
+            .await
+            .expect("it is on its way");
+        proactor.submit_now();
+    });
+    proactor.shutdown(PATIENCE).expect("nothing is left");
+    // A part was sent, and what is left of the buffer cannot be.
+    drop(outgoing);
+    assert_eq!(live.load(SeqCst), 0);
+    assert_eq!(handle.in_flight(), 0);
+    drop((here, there));
+}
+
+#[test]
+fn a_connection_in_a_slot_sends_on_too() {
+    let proactor = match Runner::builder().registered_files(2).build() {
+        Ok(proactor) => proactor,
+        Err(why @ BuildError::Files(_)) => return skip(why),
+        Err(other) => panic!("{other}"),
+    };
+    run(&proactor, async |proactor| {
+        let (here, there) = proactor.unix_pair().expect("a pair");
+        let here = here.register().await.expect("a slot");
+        let mut outgoing = here.outgoing();
+        for n in 0..50_u8 {
+            outgoing.feed(vec![n; 7]).await.expect("it is on its way");
+        }
+        outgoing.flush().await.expect("all of it");
+        let (n, bytes) = there.recv_full(Vec::with_capacity(350)).await.expect("all");
+        assert_eq!(n, 350);
+        for (n, bytes) in (0..).zip(bytes.chunks(7)) {
+            assert_eq!(bytes, [n; 7]);
+        }
+        // Dropped in flight, behind which the slot is emptied.
+        outgoing
+            .feed(vec![1; MUCH])
+            .await
+            .expect("it is on its way");
+        proactor.submit_now();
+        drop(outgoing);
+        drop(here);
+        settle(proactor).await;
+        let (n, _) = there.recv_full(Vec::with_capacity(MUCH)).await.expect("it");
+        assert!(n < MUCH, "{n}");
+    });
+}
+
+#[test]
 fn what_is_forgotten_in_flight_is_told_or_leaked() {
-    let proactor = LocalProactor::new().expect("a proactor");
+    let proactor = Runner::new().expect("a proactor");
     let (here, there) = proactor.unix_pair().expect("a pair");
     proactor.block_on(async {
         let mut outgoing = here.outgoing();
