@@ -142,6 +142,7 @@ pub const THREADS: Row = Row {
     is_pinned: false,
     // Starting the threads and making the rings shall not count.
     chunk_ms: 20.0,
+    chunks: 1,
     grows: true,
     ..Row::DEFAULT
 };

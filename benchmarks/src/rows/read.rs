@@ -116,6 +116,8 @@ pub const DIRECT: Row = Row {
         goal("ring-io", Target::Ratio, 128, 1.00),
     ],
     chunk_ms: 250.0,
+    chunks: 1,
+    turns: 3,
     ..Row::DEFAULT
 };
 
@@ -277,6 +279,7 @@ fn fio(depth: u32, options: &'static [&'static str]) -> Prepared {
         Done {
             operations: kibibytes as u64 / 4,
             elapsed_ns: Some(milliseconds * 1e6),
+            ..Done::default()
         }
     }))
 }
@@ -352,6 +355,7 @@ pub(super) mod c {
             Done {
                 operations: total,
                 elapsed_ns: Some(calls as f64),
+                ..Done::default()
             }
         }))
     }
