@@ -16,6 +16,12 @@ use crate::workspace;
 /// Whether this xtask was built with the crate that plots.
 pub(crate) const CAN_PLOT: bool = cfg!(feature = "plots");
 
+/// Which peer one would look for in vain, and what keeps it away.
+const ABSENT: &str = "\
+glommio is not among the peers. It builds and runs here, but it compiles a liburing 2.0 of its own into the program, whose \
+functions have the names of those of the 2.15 that C is measured with. Linked together, one of each remains, without a \
+word from the linker: 2.15's, so that glommio would be measured over a library that its code was not compiled for.";
+
 /// Starts xtask once more, with the plots compiled in: nobody else pays for them.
 pub(crate) fn start_with_plots() -> Result<()> {
     let mut command = Command::new(env!("CARGO"));
@@ -72,6 +78,7 @@ fn page(outcomes: &[Outcome], effort: &Effort) -> Result<String> {
     }
     let (rounds, rounds_max) = (effort.rounds, effort.rounds_max);
     let _ = writeln!(text, "| rounds | {rounds}, up to {rounds_max} |\n");
+    let _ = writeln!(text, "{ABSENT}\n");
 
     let noisy: Vec<String> = outcomes.iter().filter_map(noisy_points).collect();
     text.push_str("## Points that do not count\n\n");
