@@ -47,7 +47,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// How many there may be where the noise is too great: more follow, and all of them stay.
-    #[arg(long, default_value_t = 44, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 33, value_parser = clap::value_parser!(u32).range(1..))]
     rounds_max: u32,
     /// Fewer and shorter rounds: shows that everything runs, and roughly how fast.
     #[arg(long)]
