@@ -75,6 +75,9 @@ pub const CACHED: Row = Row {
         goal("ring-io, registered", Target::Ratio, 32, 0.90),
         goal("ring-io, registered", Target::Ratio, 128, 0.90),
     ],
+    note: "Beside C, ring-io takes 33 instructions less and misses the caches exactly as often (counted with cachegrind, \
+           128 in flight): all sides read into the buffer that has just come back. With many in flight that is 2 % of \
+           a read; the rest is the kernel's, which looks the page up and copies it.",
     ..Row::DEFAULT
 };
 
