@@ -5,10 +5,9 @@
 //! every library, unmodified. Nothing is ever submitted, so the kernel touches
 //! none of it.
 //!
-//! Not through a second mapping: the same line under two addresses costs more
-//! than a line that the kernel and the library each reach under their own, from
-//! different processors or times. On an AMD EPYC it made filling an entry dearer
-//! by 7 to 10 %, of all libraries.
+//! Not through a second mapping: to write a line under one address and to read
+//! it under another is slower. On an AMD EPYC it made filling an entry dearer by
+//! 7 to 10 %, in C as in ring-io.
 
 use std::fs;
 use std::sync::atomic::AtomicU32;
