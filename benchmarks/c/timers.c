@@ -2,6 +2,22 @@
 
 #include "rows.h"
 
+/* `count` timers that stay armed. */
+void c_timers_arm(struct io_uring *ring, unsigned count, int64_t seconds,
+		  uint64_t user_data)
+{
+	struct __kernel_timespec time = { .tv_sec = seconds };
+
+	for (unsigned i = 0; i < count; i++) {
+		struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+
+		CHECK(sqe);
+		io_uring_prep_timeout(sqe, &time, 0, 0);
+		io_uring_sqe_set_data64(sqe, user_data);
+		CHECK(io_uring_submit(ring) == 1);
+	}
+}
+
 void c_timers(struct io_uring *ring, unsigned batch, uint64_t iterations)
 {
 	struct __kernel_timespec time = { .tv_sec = 10 };

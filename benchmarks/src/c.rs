@@ -23,11 +23,6 @@ impl Ring {
     pub fn as_ptr(&self) -> *mut sys::io_uring {
         self.0.as_ptr()
     }
-
-    pub fn fd(&self) -> i32 {
-        // SAFETY: the ring is live.
-        unsafe { (*self.as_ptr()).ring_fd }
-    }
 }
 
 impl Drop for Ring {

@@ -222,8 +222,7 @@ impl Paced {
         start.elapsed() / messages as u32
     }
 
-    /// Asks so often, when the last one was answered, over one connection after the other. Answers how long each took,
-    /// in order.
+    /// Asks so often, when the last one was answered, over one connection after the other. Answers how long each took.
     pub fn one_by_one(&mut self, messages: u64) -> Vec<Duration> {
         let mut taken = Vec::with_capacity(messages as usize);
         for message in 0..messages {
@@ -236,7 +235,6 @@ impl Paced {
             }
             taken.push(start.elapsed());
         }
-        taken.sort_unstable();
         taken
     }
 
@@ -267,7 +265,7 @@ impl Paced {
     }
 
     /// Asks so often, once every `interval`, over one connection after the other. Answers how long each answer took,
-    /// from the moment the question was due, in order.
+    /// from the moment the question was due.
     pub fn ask(&mut self, messages: u64, interval: Duration) -> Vec<Duration> {
         let connections = self.streams.len();
         let mut due_of: Vec<VecDeque<Duration>> = vec![VecDeque::new(); connections];
@@ -293,7 +291,6 @@ impl Paced {
                 }
             });
         }
-        taken.sort_unstable();
         taken
     }
 }

@@ -1,11 +1,12 @@
 //! ring-io beside C and other libraries: one measurement per process.
 //!
 //! `cargo xtask bench` builds this program, starts it once per row, variant, point
-//! and round, and compares. By hand:
+//! and round, gives all of a round turns, and compares. By hand:
 //!
 //! ```text
 //! benchmarks list
-//! benchmarks run ROW POINT MILLISECONDS CPU VARIANT    nanoseconds per operation
+//! benchmarks turns ROW POINT CPU VARIANT               nanoseconds per operation, CPU and elapsed: a turn per line of input
+//! benchmarks common ROW CPU                            what all contestants of a round must agree on, if there is anything
 //! benchmarks count ROW POINT ITERATIONS VARIANT        for a tool that counts
 //!
 //! benchmarks crowd CONNECTIONS MESSAGES SERVER         many connections at once; nothing is lost
@@ -32,6 +33,7 @@ mod trials;
 
 use std::process::ExitCode;
 
+use meter::Meter;
 use row::{Row, Skip, Variant};
 
 /// What a run prints, and how it ends, where this machine lacks something.
@@ -45,12 +47,16 @@ fn main() -> ExitCode {
             list();
             Ok(())
         }
-        ["run", row, point, budget_ms, cpu, ref variant @ ..] => {
+        ["turns", row, point, cpu, ref variant @ ..] => {
             let (row, variant) = find(row, &variant.join(" "));
             if row.is_pinned {
                 meter::pin(number(cpu) as usize);
             }
-            run(row, variant, number(point) as u32, number(budget_ms))
+            turns(row, variant, number(point) as u32)
+        }
+        ["common", row, cpu] => {
+            meter::pin(number(cpu) as usize);
+            common(find_row(row))
         }
         ["count", row, point, iterations, ref variant @ ..] => {
             let (_, variant) = find(row, &variant.join(" "));
@@ -81,7 +87,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: benchmarks list | run ROW POINT MILLISECONDS CPU VARIANT | count ROW POINT ITERATIONS VARIANT | crowd CONNECTIONS MESSAGES SERVER | counters | policies ROUNDS | soak OPERATIONS"
+                "usage: benchmarks list | turns ROW POINT CPU VARIANT | common ROW CPU | count ROW POINT ITERATIONS VARIANT | crowd CONNECTIONS MESSAGES SERVER | counters | policies ROUNDS | soak OPERATIONS"
             );
             return ExitCode::FAILURE;
         }
@@ -96,10 +102,7 @@ fn main() -> ExitCode {
 }
 
 fn find(row: &str, variant: &str) -> (&'static Row, &'static Variant) {
-    let row = rows::ALL
-        .iter()
-        .find(|known| known.name == row)
-        .unwrap_or_else(|| panic!("no row is called {row}"));
+    let row = find_row(row);
     let variant = row
         .variants
         .iter()
@@ -108,15 +111,36 @@ fn find(row: &str, variant: &str) -> (&'static Row, &'static Variant) {
     (row, variant)
 }
 
+fn find_row(row: &str) -> &'static Row {
+    rows::ALL
+        .iter()
+        .find(|known| known.name == row)
+        .unwrap_or_else(|| panic!("no row is called {row}"))
+}
+
 fn number(text: &str) -> u64 {
     text.parse()
         .unwrap_or_else(|_| panic!("{text} is not a number"))
 }
 
-fn run(row: &Row, variant: &Variant, point: u32, budget_ms: u64) -> Result<(), Skip> {
-    let mut body = (variant.prepare)(point)?;
-    let figures = meter::measure(&mut body, row.chunk_ms, budget_ms);
-    println!("{} {}", figures.cpu_ns, figures.wall_ns);
+/// Gets ready, says so, and takes a turn for each line that comes in.
+fn turns(row: &Row, variant: &Variant, point: u32) -> Result<(), Skip> {
+    let body = (variant.prepare)(point)?;
+    let mut meter = Meter::new(row, point, body);
+    println!("ready");
+    for line in std::io::stdin().lines() {
+        line.map_err(Skip::because)?;
+        let figures = meter.turn();
+        println!("{} {}", figures.cpu_ns, figures.wall_ns);
+    }
+    Ok(())
+}
+
+/// Prints the row's common number; nothing where there is none.
+fn common(row: &Row) -> Result<(), Skip> {
+    if let Some(find) = row.common {
+        println!("{}", find()?);
+    }
     Ok(())
 }
 
@@ -144,6 +168,10 @@ fn list() {
         if row.shows_wall {
             println!("shows-wall");
         }
+        if row.common.is_some() {
+            println!("common");
+        }
+        println!("turns {}", row.turns);
         println!("points {}", numbers(row.points));
         println!("counted {}", numbers(row.counted));
         for variant in row.variants {

@@ -1,13 +1,17 @@
-//! Takes the time of a body: the best of many short chunks.
+//! Takes the time of a body, a turn at a time.
 //!
-//! A chunk that another program disturbed is slower, never faster; the fastest
-//! one is what the operations cost. Ratios and their spread over rounds are made
-//! by whoever starts this program.
+//! Whoever starts this program starts one for each contestant, keeps them all
+//! alive, and gives them turns: what the machine does meanwhile falls on all of
+//! them. Ratios, and their spread over rounds of fresh processes, are made there.
 
 use std::mem::MaybeUninit;
 use std::time::Instant;
 
-use crate::row::Body;
+use crate::row::{Body, Row};
+
+/// Of a turn of one chunk, so much is run before the clock starts. Before that the others had the caches and the branch
+/// predictors. With more chunks the first ones do this.
+const WARM_UP: u64 = 4;
 
 /// Nanoseconds per operation.
 pub struct Figures {
@@ -15,41 +19,84 @@ pub struct Figures {
     pub wall_ns: f64,
 }
 
-/// Measures chunks of at least `chunk_ms` for about `budget_ms`: one at least, and as much before it to warm up.
-pub fn measure(body: &mut Body, chunk_ms: f64, budget_ms: u64) -> Figures {
-    let chunk_ns = chunk_ms * 1e6;
-    // What happens once, such as the start of the other side, says nothing about how many iterations fill a chunk.
-    body(1);
-    let start = Instant::now();
-    let mut iterations = 1;
-    // Grows until a chunk is long enough; these runs warm caches and branch predictors as well.
-    loop {
-        let chunk = Instant::now();
-        body(iterations);
-        let elapsed = chunk.elapsed().as_nanos() as f64;
-        if elapsed >= chunk_ns {
-            break;
+/// A body, and how much of it is a turn.
+pub struct Meter {
+    body: Body,
+    iterations: u64,
+    chunks: u32,
+    /// Of all turns so far, where the body tells them.
+    waits_ns: Vec<u32>,
+    /// The row's point, where it is one.
+    per_mille: u32,
+}
+
+impl Meter {
+    /// Finds out how many iterations fill one of the row's chunks, which warms up as well.
+    pub fn new(row: &Row, point: u32, mut body: Body) -> Self {
+        let chunk_ns = row.chunk_ms * 1e6;
+        // What happens once, such as the start of the other side, says nothing about how many iterations fill a chunk.
+        body(1);
+        let mut iterations = 1;
+        loop {
+            let start = Instant::now();
+            body(iterations);
+            let factor = chunk_ns / start.elapsed().as_nanos() as f64;
+            if factor <= 1.0 {
+                // The last step may have gone far beyond.
+                iterations = ((iterations as f64 * factor) as u64).max(1);
+                break;
+            }
+            iterations = (iterations as f64 * (1.2 * factor).clamp(2.0, 100.0)) as u64;
         }
-        let factor = (1.2 * chunk_ns / elapsed.max(1.0)).clamp(2.0, 100.0);
-        iterations = (iterations as f64 * factor) as u64;
+        Self {
+            body,
+            iterations,
+            chunks: row.chunks,
+            waits_ns: Vec::new(),
+            per_mille: point,
+        }
     }
-    let mut best = Figures {
-        cpu_ns: f64::INFINITY,
-        wall_ns: f64::INFINITY,
-    };
-    loop {
+
+    /// Measures one turn.
+    pub fn turn(&mut self) -> Figures {
+        // None where one iteration fills a chunk: such a body starts afresh anyway.
+        let warm_up = self.iterations / WARM_UP;
+        if self.chunks == 1 && warm_up > 0 {
+            (self.body)(warm_up);
+        }
+        let mut best = self.chunk();
+        for _ in 1..self.chunks {
+            let next = self.chunk();
+            best.cpu_ns = best.cpu_ns.min(next.cpu_ns);
+            best.wall_ns = best.wall_ns.min(next.wall_ns);
+        }
+        best
+    }
+
+    fn chunk(&mut self) -> Figures {
         let (cpu, wall) = (cpu_ns(), Instant::now());
-        let done = body(iterations);
+        let done = (self.body)(self.iterations);
         let elapsed = wall.elapsed().as_nanos() as f64;
         let cpu = cpu_ns() - cpu;
         let operations = done.operations as f64;
-        best.cpu_ns = best.cpu_ns.min(cpu / operations);
-        best.wall_ns = best
-            .wall_ns
-            .min(done.elapsed_ns.unwrap_or(elapsed) / operations);
-        if start.elapsed().as_millis() as u64 >= budget_ms {
-            return best;
+        let wall_ns = if done.waits_ns.is_empty() {
+            done.elapsed_ns.unwrap_or(elapsed) / operations
+        } else {
+            self.waits_ns.extend(done.waits_ns);
+            self.quantile()
+        };
+        Figures {
+            cpu_ns: cpu / operations,
+            wall_ns,
         }
+    }
+
+    /// Over the waits of all turns: a turn has too few for what happens once in a thousand.
+    fn quantile(&mut self) -> f64 {
+        let place = self.waits_ns.len() * self.per_mille as usize / 1000;
+        let place = place.min(self.waits_ns.len() - 1);
+        let (_, wait, _) = self.waits_ns.select_nth_unstable(place);
+        f64::from(*wait)
     }
 }
 

@@ -22,8 +22,14 @@ pub struct Row {
     pub shows_wall: bool,
     /// On one CPU; without it, threads and children go where they like.
     pub is_pinned: bool,
-    /// The shortest time that is measured at once. The fastest of several counts.
+    /// About how long is measured at once.
     pub chunk_ms: f64,
+    /// How many chunks a turn has. The fastest counts: one that somebody disturbed is slower, never faster.
+    pub chunks: u32,
+    /// How many turns a process gets.
+    pub turns: u32,
+    /// A number that all contestants of a round must agree on, such as a rate: they find it in [`COMMON`].
+    pub common: Option<fn() -> Result<u64, Skip>>,
 }
 
 impl Row {
@@ -41,7 +47,10 @@ impl Row {
         grows: false,
         shows_wall: false,
         is_pinned: true,
-        chunk_ms: 2.0,
+        chunk_ms: 1.0,
+        chunks: 6,
+        turns: 11,
+        common: None,
     };
 }
 
@@ -52,6 +61,9 @@ pub enum Measure {
     Cpu,
     /// Elapsed time: the median of the rounds' ratios.
     Wall,
+    /// The wait that all but so many in a thousand are shorter than, over all turns of a process; the points are per
+    /// mille.
+    Quantile,
     /// Elapsed time of something that has fast and slow regimes: the ratio of the fastest runs.
     WallMinimum,
 }
@@ -61,6 +73,7 @@ impl Measure {
         match self {
             Self::Cpu => "cpu",
             Self::Wall => "wall",
+            Self::Quantile => "quantile",
             Self::WallMinimum => "wall-minimum",
         }
     }
@@ -72,6 +85,9 @@ pub struct Variant {
     /// Gets everything ready for the point.
     pub prepare: fn(u32) -> Prepared,
 }
+
+/// The environment variable with what a row's contestants agree on.
+pub const COMMON: &str = "BENCH_COMMON";
 
 /// What is measured, or why it cannot be here.
 pub type Prepared = Result<Body, Skip>;
@@ -89,18 +105,20 @@ impl Skip {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug, Default)]
 pub struct Done {
     pub operations: u64,
     /// The time that the operations took, where the body knows better than a clock around it.
     pub elapsed_ns: Option<f64>,
+    /// How long each took, where the row asks for a quantile.
+    pub waits_ns: Vec<u32>,
 }
 
 impl Done {
     pub fn of(operations: u64) -> Self {
         Self {
             operations,
-            elapsed_ns: None,
+            ..Self::default()
         }
     }
 }

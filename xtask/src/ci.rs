@@ -52,18 +52,26 @@ fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
     report.step("system's liburing", "cargo xtask system", |_| system::run())
 }
 
-/// The package of benchmarks, which the commands for the workspace do not reach. Without the other libraries: to compile
-/// those takes minutes, and what is ours does not change with them.
+/// The package of benchmarks, which the commands for the workspace do not reach: as the rows are measured, beside the
+/// other libraries, and as they are counted, without. To check the libraries takes a minute, to build them several.
 fn benchmarks(report: &mut Report) -> Result<(), Stop> {
     let manifest = ["--manifest-path", "benchmarks/Cargo.toml"];
     let mut format = workspace::cargo(["fmt"]);
     format.args(manifest).arg("--check");
     test::command_step(report, "format of the benchmarks", format)?;
-    let mut clippy = workspace::cargo(["clippy"]);
-    clippy.args(manifest).args(["--target-dir", bench::TARGET]);
-    clippy.args(["--no-default-features", "--features", "liburing"]);
-    clippy.args(["--", "-D", "warnings"]);
-    test::command_step(report, "clippy of the benchmarks", clippy)
+    let clippy = |features: &str| {
+        let mut clippy = workspace::cargo(["clippy"]);
+        clippy.args(manifest).args(["--target-dir", bench::TARGET]);
+        clippy.args(["--no-default-features", "--features", features]);
+        clippy.args(["--", "-D", "warnings"]);
+        clippy
+    };
+    test::command_step(report, "clippy of the benchmarks", clippy("liburing,peers"))?;
+    test::command_step(
+        report,
+        "clippy of what is counted of them",
+        clippy("liburing"),
+    )
 }
 
 /// What holds for the tracked files and no compiler sees.

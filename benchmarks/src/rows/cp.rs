@@ -48,6 +48,8 @@ pub const ROW: Row = Row {
     // The kernel's workers shall have CPUs of their own, where there are any.
     is_pinned: false,
     chunk_ms: 1.0,
+    chunks: 1,
+    turns: 2,
     ..Row::DEFAULT
 };
 
@@ -84,6 +86,7 @@ fn body(size: u32, copy: impl Fn(&Path, &Path) + 'static) -> Prepared {
         Done {
             operations: iterations,
             elapsed_ns: Some(elapsed_ns),
+            ..Done::default()
         }
     }))
 }

@@ -49,6 +49,7 @@ pub const ECHO: Row = Row {
            tokio uses epoll. Those who ask are a process of their own on another processor. `gathering` waits for 16, \
            for 20 µs at most: C always, for completions; ring-io where many arrived before, for messages.",
     chunk_ms: 50.0,
+    chunks: 1,
     ..Row::DEFAULT
 };
 

@@ -56,6 +56,7 @@ pub const ECHO: Row = Row {
     ],
     note: NOTE,
     chunk_ms: 50.0,
+    chunks: 1,
     ..Row::DEFAULT
 };
 
@@ -67,6 +68,7 @@ fn done(operations: u64, calls: u64) -> Done {
     Done {
         operations,
         elapsed_ns: Some(calls as f64),
+        ..Done::default()
     }
 }
 

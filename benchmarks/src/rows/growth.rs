@@ -1,5 +1,8 @@
 //! Does an operation cost more when there is more of everything else?
 
+#[cfg(feature = "peers")]
+mod peers;
+
 use std::fs::File;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::sync::Arc;
@@ -41,6 +44,16 @@ pub const IN_FLIGHT: Row = Row {
                 pend(&mut ring.sq(), &file, count);
                 Ok(with(file, nop::body(ring, BATCH, nop::push)))
             },
+        },
+        #[cfg(feature = "peers")]
+        Variant {
+            name: "io-uring",
+            prepare: peers::io_uring::in_flight,
+        },
+        #[cfg(feature = "peers")]
+        Variant {
+            name: "rustix-uring",
+            prepare: peers::rustix_uring::in_flight,
         },
     ],
     grows: true,
@@ -88,6 +101,16 @@ pub const DESCRIPTORS: Row = Row {
                 }))
             },
         },
+        #[cfg(feature = "peers")]
+        Variant {
+            name: "io-uring",
+            prepare: peers::io_uring::descriptors,
+        },
+        #[cfg(feature = "peers")]
+        Variant {
+            name: "rustix-uring",
+            prepare: peers::rustix_uring::descriptors,
+        },
     ],
     grows: true,
     ..Row::DEFAULT
@@ -109,6 +132,16 @@ pub const RING_SIZE: Row = Row {
                 let ring = Ring::new(entries).map_err(Skip::because)?;
                 Ok(nop::body(ring, 2, nop::push))
             },
+        },
+        #[cfg(feature = "peers")]
+        Variant {
+            name: "io-uring",
+            prepare: peers::io_uring::ring_size,
+        },
+        #[cfg(feature = "peers")]
+        Variant {
+            name: "rustix-uring",
+            prepare: peers::rustix_uring::ring_size,
         },
     ],
     grows: true,
@@ -138,10 +171,21 @@ pub const THREADS: Row = Row {
                 }))
             },
         },
+        #[cfg(feature = "peers")]
+        Variant {
+            name: "io-uring",
+            prepare: peers::io_uring::on_threads,
+        },
+        #[cfg(feature = "peers")]
+        Variant {
+            name: "rustix-uring",
+            prepare: peers::rustix_uring::on_threads,
+        },
     ],
     is_pinned: false,
     // Starting the threads and making the rings shall not count.
     chunk_ms: 20.0,
+    chunks: 1,
     grows: true,
     ..Row::DEFAULT
 };

@@ -1,9 +1,10 @@
 //! How long the one who asks a server waits: at half of the greatest rate, and alone.
 
+use std::env;
 use std::time::Duration;
 
 use crate::load::{Helper, Paced};
-use crate::row::{Done, Measure, Prepared, Row, Skip, Variant};
+use crate::row::{COMMON, Done, Measure, Prepared, Row, Skip, Variant};
 
 const CONNECTIONS: u32 = 64;
 
@@ -15,39 +16,42 @@ pub const HALF_LOAD: Row = Row {
     question: "How long do all but so many in a thousand wait for their 64 bytes at half the greatest rate, asked at fixed times?",
     axis: "per mille",
     points: &[500, 990, 999],
-    measure: Measure::Wall,
+    measure: Measure::Quantile,
     variants: &[
         Variant {
             name: "C",
-            prepare: |per_mille| at_half_load("C", per_mille),
+            prepare: |_| at_half_load("C"),
         },
         Variant {
             name: "C, gathering",
-            prepare: |per_mille| at_half_load("C, gathering", per_mille),
+            prepare: |_| at_half_load("C, gathering"),
         },
         Variant {
             name: "ring-io",
-            prepare: |per_mille| at_half_load("ring-io", per_mille),
+            prepare: |_| at_half_load("ring-io"),
         },
         Variant {
             name: "ring-io, gathering",
-            prepare: |per_mille| at_half_load("ring-io, gathering", per_mille),
+            prepare: |_| at_half_load("ring-io, gathering"),
         },
         #[cfg(feature = "peers")]
         Variant {
             name: "tokio",
-            prepare: |per_mille| at_half_load("tokio", per_mille),
+            prepare: |_| at_half_load("tokio"),
         },
         #[cfg(feature = "peers")]
         Variant {
             name: "monoio",
-            prepare: |per_mille| at_half_load("monoio", per_mille),
+            prepare: |_| at_half_load("monoio"),
         },
     ],
     note: "Over 64 connections in turns. The rate is half of what C's server and the one who asks reach together, found \
-           anew before each measurement. The time counts from the moment a message was due, not from when it was sent: a \
+           anew for each round and the same for all in it. The time counts from the moment a message was due, not from when it was sent: a \
            server that stands still makes all wait that come meanwhile.",
     chunk_ms: 200.0,
+    chunks: 1,
+    turns: 7,
+    common: Some(interval_ns),
     ..Row::DEFAULT
 };
 
@@ -56,59 +60,70 @@ pub const ALONE: Row = Row {
     question: "How long do all but so many in a thousand wait for their 64 bytes where nobody else asks, of 64 who could?",
     axis: "per mille",
     points: &[500, 990],
-    measure: Measure::Wall,
+    measure: Measure::Quantile,
     variants: &[
         Variant {
             name: "C",
-            prepare: |per_mille| alone("C", per_mille),
+            prepare: |_| alone("C"),
         },
         Variant {
             name: "C, gathering",
-            prepare: |per_mille| alone("C, gathering", per_mille),
+            prepare: |_| alone("C, gathering"),
         },
         Variant {
             name: "ring-io",
-            prepare: |per_mille| alone("ring-io", per_mille),
+            prepare: |_| alone("ring-io"),
         },
         Variant {
             name: "ring-io, gathering",
-            prepare: |per_mille| alone("ring-io, gathering", per_mille),
+            prepare: |_| alone("ring-io, gathering"),
         },
         #[cfg(feature = "peers")]
         Variant {
             name: "tokio",
-            prepare: |per_mille| alone("tokio", per_mille),
+            prepare: |_| alone("tokio"),
         },
         #[cfg(feature = "peers")]
         Variant {
             name: "monoio",
-            prepare: |per_mille| alone("monoio", per_mille),
+            prepare: |_| alone("monoio"),
         },
     ],
     note: "The next message is sent when the last one is back, over one connection after the other: a policy that waits \
            for others makes each wait in vain.",
     chunk_ms: 50.0,
+    chunks: 1,
     ..Row::DEFAULT
 };
 
+/// Half of the greatest rate, as the time between two messages.
+fn interval_ns() -> Result<u64, Skip> {
+    let (_alive, mut paced) = both("C")?;
+    // Once to warm up.
+    paced.rush(RUSH);
+    Ok((paced.rush(RUSH) * 2).as_nanos() as u64)
+}
+
 /// The server in another process, and who asks here.
-fn at_half_load(server: &str, per_mille: u32) -> Prepared {
-    let interval = {
-        let (_alive, mut paced) = both("C")?;
-        paced.rush(RUSH) * 2
+fn at_half_load(server: &str) -> Prepared {
+    let interval_ns = match env::var(COMMON) {
+        Ok(text) => text.parse().map_err(Skip::because)?,
+        // Alone, by hand.
+        Err(_) => interval_ns()?,
     };
+    let interval = Duration::from_nanos(interval_ns);
     let (server, mut paced) = both(server)?;
     Ok(Box::new(move |messages| {
         let _alive = &server;
-        quantile(&paced.ask(messages, interval), per_mille)
+        waits(&paced.ask(messages, interval))
     }))
 }
 
-fn alone(server: &str, per_mille: u32) -> Prepared {
+fn alone(server: &str) -> Prepared {
     let (server, mut paced) = both(server)?;
     Ok(Box::new(move |messages| {
         let _alive = &server;
-        quantile(&paced.one_by_one(messages), per_mille)
+        waits(&paced.one_by_one(messages))
     }))
 }
 
@@ -118,10 +133,13 @@ fn both(server: &str) -> Result<(Helper, Paced), Skip> {
     Ok((server, paced))
 }
 
-fn quantile(sorted: &[Duration], per_mille: u32) -> Done {
-    let place = sorted.len() * per_mille as usize / 1000;
+fn waits(taken: &[Duration]) -> Done {
+    // Four seconds are for ever.
+    let waits = taken
+        .iter()
+        .map(|wait| u32::try_from(wait.as_nanos()).unwrap_or(u32::MAX));
     Done {
-        operations: 1,
-        elapsed_ns: Some(sorted[place.min(sorted.len() - 1)].as_nanos() as f64),
+        waits_ns: waits.collect(),
+        ..Done::of(taken.len() as u64)
     }
 }

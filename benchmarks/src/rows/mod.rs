@@ -45,4 +45,5 @@ pub const ALL: &[&Row] = &[
     &growth::DESCRIPTORS,
     &growth::RING_SIZE,
     &growth::THREADS,
+    &timers::ARMED,
 ];

@@ -52,6 +52,8 @@ const AGAINST_A_POOL: Row = Row {
            All sides have moods: how many operations one sleep of the one who asks is for.",
     is_pinned: false,
     chunk_ms: CHUNK_MS,
+    chunks: 1,
+    turns: 5,
     ..Row::DEFAULT
 };
 
@@ -91,6 +93,8 @@ pub const SPINNING: Row = Row {
            finds room. 32 reads in flight in both.",
     is_pinned: false,
     chunk_ms: CHUNK_MS,
+    chunks: 1,
+    turns: 5,
     ..Row::DEFAULT
 };
 

@@ -1,7 +1,6 @@
 //! The queues alone: no system call. The benchmark plays the kernel, see [`Puppet`].
 
 use std::hint::black_box;
-use std::os::fd::AsRawFd as _;
 
 use ring_io::{Cqe, Ring, Sqe, sys};
 
@@ -201,7 +200,7 @@ type FillLoop = fn(&mut Ring, &mut Puppet, u32, u64);
 
 fn fill(batch: u32, measured: FillLoop) -> Body {
     let mut ring = ring();
-    let mut kernel = Puppet::of(ring.as_raw_fd());
+    let mut kernel = Puppet::of_the_ring();
     Box::new(move |iterations| {
         measured(&mut ring, &mut kernel, batch, iterations);
         Done::of(iterations * u64::from(batch))
@@ -268,7 +267,7 @@ type ReapLoop = fn(&mut Ring, &mut Puppet, u32, u64) -> u64;
 
 fn reap(batch: u32, measured: ReapLoop) -> Body {
     let mut ring = ring();
-    let mut kernel = Puppet::of(ring.as_raw_fd());
+    let mut kernel = Puppet::of_the_ring();
     Box::new(move |iterations| {
         black_box(measured(&mut ring, &mut kernel, batch, iterations));
         Done::of(iterations * u64::from(batch))
@@ -372,7 +371,7 @@ mod c {
 
     fn body(batch: u32, measured: impl Fn(&Ring, &Puppet, u64) -> u64 + 'static) -> Prepared {
         let ring = Ring::new(ENTRIES, 0, false);
-        let kernel = Puppet::of(ring.fd());
+        let kernel = Puppet::of_the_ring();
         Ok(Box::new(move |iterations| {
             black_box(measured(&ring, &kernel, iterations));
             Done::of(iterations * u64::from(batch))
@@ -409,7 +408,6 @@ mod c {
 
 #[cfg(feature = "peers")]
 mod io_uring {
-    use std::os::fd::AsRawFd as _;
 
     use io_uring::{IoUring, opcode, types};
 
@@ -420,7 +418,7 @@ mod io_uring {
 
     pub fn fill(batch: u32, measured: FillLoop) -> Prepared {
         let mut ring: IoUring = IoUring::new(ENTRIES).map_err(Skip::because)?;
-        let mut kernel = Puppet::of(ring.as_raw_fd());
+        let mut kernel = Puppet::of_the_ring();
         Ok(Box::new(move |iterations| {
             measured(&mut ring, &mut kernel, batch, iterations);
             Done::of(iterations * u64::from(batch))
@@ -467,7 +465,7 @@ mod io_uring {
 
     pub fn reap(batch: u32, measured: ReapLoop) -> Prepared {
         let mut ring: IoUring = IoUring::new(ENTRIES).map_err(Skip::because)?;
-        let mut kernel = Puppet::of(ring.as_raw_fd());
+        let mut kernel = Puppet::of_the_ring();
         Ok(Box::new(move |iterations| {
             black_box(measured(&mut ring, &mut kernel, batch, iterations));
             Done::of(iterations * u64::from(batch))
@@ -512,7 +510,6 @@ mod io_uring {
 
 #[cfg(feature = "peers")]
 mod rustix_uring {
-    use std::os::fd::AsRawFd as _;
 
     use rustix_uring::{IoUring, opcode, types};
 
@@ -523,7 +520,7 @@ mod rustix_uring {
 
     pub fn fill(batch: u32, measured: FillLoop) -> Prepared {
         let mut ring: IoUring = IoUring::new(ENTRIES).map_err(Skip::because)?;
-        let mut kernel = Puppet::of(ring.as_raw_fd());
+        let mut kernel = Puppet::of_the_ring();
         Ok(Box::new(move |iterations| {
             measured(&mut ring, &mut kernel, batch, iterations);
             Done::of(iterations * u64::from(batch))
@@ -570,7 +567,7 @@ mod rustix_uring {
 
     pub fn reap(batch: u32, measured: ReapLoop) -> Prepared {
         let mut ring: IoUring = IoUring::new(ENTRIES).map_err(Skip::because)?;
-        let mut kernel = Puppet::of(ring.as_raw_fd());
+        let mut kernel = Puppet::of_the_ring();
         Ok(Box::new(move |iterations| {
             black_box(measured(&mut ring, &mut kernel, batch, iterations));
             Done::of(iterations * u64::from(batch))

@@ -75,6 +75,9 @@ pub const CACHED: Row = Row {
         goal("ring-io, registered", Target::Ratio, 32, 0.90),
         goal("ring-io, registered", Target::Ratio, 128, 0.90),
     ],
+    note: "Beside C, ring-io takes 33 instructions less and misses the caches exactly as often (counted with cachegrind, \
+           128 in flight): all sides read into the buffer that has just come back. With many in flight that is 2 % of \
+           a read; the rest is the kernel's, which looks the page up and copies it.",
     ..Row::DEFAULT
 };
 
@@ -116,6 +119,8 @@ pub const DIRECT: Row = Row {
         goal("ring-io", Target::Ratio, 128, 1.00),
     ],
     chunk_ms: 250.0,
+    chunks: 1,
+    turns: 3,
     ..Row::DEFAULT
 };
 
@@ -277,6 +282,7 @@ fn fio(depth: u32, options: &'static [&'static str]) -> Prepared {
         Done {
             operations: kibibytes as u64 / 4,
             elapsed_ns: Some(milliseconds * 1e6),
+            ..Done::default()
         }
     }))
 }
@@ -352,6 +358,7 @@ pub(super) mod c {
             Done {
                 operations: total,
                 elapsed_ns: Some(calls as f64),
+                ..Done::default()
             }
         }))
     }

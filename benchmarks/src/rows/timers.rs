@@ -50,8 +50,56 @@ pub const ROW: Row = Row {
     ..Row::DEFAULT
 };
 
+pub const ARMED: Row = Row {
+    name: "growth-timers",
+    question: "What does it cost to arm a timer and to cancel it (in batches of 32) while that many others are armed?",
+    axis: "others armed",
+    points: &[1, 32, 1024, 32_768],
+    variants: &[
+        Variant {
+            name: "C",
+            prepare: |others| c::beside(BATCH, others),
+        },
+        Variant {
+            name: "ring-io",
+            prepare: |others| beside(BATCH, others),
+        },
+        #[cfg(feature = "peers")]
+        Variant {
+            name: "io-uring",
+            prepare: |others| io_uring::beside(BATCH, others),
+        },
+        #[cfg(feature = "peers")]
+        Variant {
+            name: "tokio",
+            prepare: |others| runtimes::tokio_beside(BATCH, others),
+        },
+    ],
+    note: "The kernel keeps the timers of a ring in a list, and looks through it for the one that is to be cancelled; \
+           tokio keeps its own in a wheel.",
+    grows: true,
+    ..Row::DEFAULT
+};
+
+const BATCH: u32 = 32;
+/// The others outlast what is measured.
+const LONG_SECONDS: u32 = 3600;
+/// The others' number, which no timer that is cancelled has.
+const OTHERS: u64 = u64::MAX;
+
 fn prepare(batch: u32) -> Prepared {
+    beside(batch, 0)
+}
+
+/// With so many others armed.
+fn beside(batch: u32, others: u32) -> Prepared {
     let mut ring = Ring::new(ENTRIES).expect("a ring");
+    let time = Timespec::new(i64::from(LONG_SECONDS), 0);
+    for _ in 0..others {
+        // SAFETY: the time is read at submission, on the next line.
+        unsafe { ring.sq().push(Timeout::new(&time).user_data(OTHERS)) }.expect("room");
+        ring.sq().submit().expect("a submit");
+    }
     Ok(Box::new(move |iterations| {
         measured(&mut ring, batch, iterations);
         Done::of(iterations * u64::from(batch))
@@ -86,15 +134,22 @@ fn measured(ring: &mut Ring, batch: u32, iterations: u64) {
 mod c {
     use ring_io_sys as sys;
 
-    use super::{Done, ENTRIES, Prepared};
+    use super::{Done, ENTRIES, LONG_SECONDS, OTHERS, Prepared};
     use crate::c::Ring;
 
     unsafe extern "C" {
+        fn c_timers_arm(ring: *mut sys::io_uring, count: u32, seconds: i64, user_data: u64);
         fn c_timers(ring: *mut sys::io_uring, batch: u32, iterations: u64);
     }
 
     pub fn prepare(batch: u32) -> Prepared {
+        beside(batch, 0)
+    }
+
+    pub fn beside(batch: u32, others: u32) -> Prepared {
         let ring = Ring::new(ENTRIES, 0, false);
+        // SAFETY: the ring is live.
+        unsafe { c_timers_arm(ring.as_ptr(), others, LONG_SECONDS.into(), OTHERS) };
         Ok(Box::new(move |iterations| {
             // SAFETY: the ring is live, idle, and has room for two entries of each of the batch.
             unsafe { c_timers(ring.as_ptr(), batch, iterations) };
@@ -107,11 +162,22 @@ mod c {
 mod io_uring {
     use io_uring::{IoUring, opcode, types};
 
-    use super::{Done, ENTRIES, Prepared, SECONDS};
+    use super::{Done, ENTRIES, LONG_SECONDS, OTHERS, Prepared, SECONDS};
     use crate::row::Skip;
 
     pub fn prepare(batch: u32) -> Prepared {
+        beside(batch, 0)
+    }
+
+    pub fn beside(batch: u32, others: u32) -> Prepared {
         let mut ring = IoUring::new(ENTRIES).map_err(Skip::because)?;
+        let time = types::Timespec::new().sec(u64::from(LONG_SECONDS));
+        for _ in 0..others {
+            let entry = opcode::Timeout::new(&time).build().user_data(OTHERS);
+            // SAFETY: the time is read at submission, on the next line.
+            unsafe { ring.submission().push(&entry) }.expect("room");
+            ring.submit().map_err(Skip::because)?;
+        }
         Ok(Box::new(move |iterations| {
             measured(&mut ring, batch, iterations);
             Done::of(iterations * u64::from(batch))
@@ -158,7 +224,7 @@ mod runtimes {
     use std::task::Poll;
     use std::time::Duration;
 
-    use super::{Done, Prepared, SECONDS};
+    use super::{Done, LONG_SECONDS, Prepared, SECONDS};
     use crate::row::Skip;
 
     /// Arms as many as a batch, by polling each once, and drops them.
@@ -179,12 +245,32 @@ mod runtimes {
         }
     }
 
+    /// Arms so many, for as long as what it answers lives.
+    async fn arm<S: Future>(sleep: fn(Duration) -> S, count: u32) -> Vec<Pin<Box<S>>> {
+        let long = Duration::from_secs(LONG_SECONDS.into());
+        let mut armed: Vec<_> = (0..count).map(|_| Box::pin(sleep(long))).collect();
+        poll_fn(|context| {
+            for sleep in &mut armed {
+                assert!(sleep.as_mut().poll(context).is_pending());
+            }
+            Poll::Ready(())
+        })
+        .await;
+        armed
+    }
+
     pub fn tokio(batch: u32) -> Prepared {
+        tokio_beside(batch, 0)
+    }
+
+    pub fn tokio_beside(batch: u32, others: u32) -> Prepared {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .map_err(Skip::because)?;
+        let armed = runtime.block_on(arm(tokio::time::sleep, others));
         Ok(Box::new(move |iterations| {
+            let _armed = &armed;
             runtime.block_on(arm_and_drop(tokio::time::sleep, batch, iterations));
             Done::of(iterations * u64::from(batch))
         }))

@@ -21,7 +21,7 @@ pub(crate) fn count(programs: &Programs, outcome: &mut Outcome) -> Result<()> {
     for place in 0..outcome.contestants.len() {
         let contestant = outcome.contestants[place].clone();
         // The A/A row repeats the first one to the instruction.
-        if contestant.label.ends_with("(A/A)") {
+        if contestant.is_again() {
             continue;
         }
         for point in outcome.row.counted.clone() {

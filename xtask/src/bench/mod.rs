@@ -43,9 +43,12 @@ pub(crate) struct Options {
     /// Take times and counts, and write docs/benchmarks.md with its plots.
     #[arg(long, conflicts_with = "instructions")]
     report: bool,
-    /// How often each variant is measured, in turns with the others.
-    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How many rounds of fresh processes there are.
+    #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// How many there may be where the noise is too great: more follow, and all of them stay.
+    #[arg(long, default_value_t = 33, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds_max: u32,
     /// Fewer and shorter rounds: shows that everything runs, and roughly how fast.
     #[arg(long)]
     quick: bool,

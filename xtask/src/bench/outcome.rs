@@ -5,6 +5,14 @@ use std::collections::BTreeMap;
 use super::program::{Contestant, Row};
 use super::statistics::Spread;
 
+/// A run counts when the first contestant's ratio to itself is no further from 1.
+pub(crate) const QUIET: std::ops::RangeInclusive<f64> = 0.98..=1.02;
+
+/// Whether a run with such a ratio of the first contestant to itself counts, with as many digits as the range is told with.
+pub(crate) fn is_quiet(ratio: f64) -> bool {
+    QUIET.contains(&((ratio * 1000.0).round() / 1000.0))
+}
+
 /// One row with its results, by the contestant's place and the point.
 pub(crate) struct Outcome {
     pub(crate) row: Row,
@@ -17,6 +25,8 @@ pub(crate) struct Outcome {
     pub(crate) fastest: BTreeMap<(usize, u32), f64>,
     /// Instructions per operation.
     pub(crate) instructions: BTreeMap<(usize, u32), f64>,
+    /// How many rounds a point has had.
+    pub(crate) rounds: BTreeMap<u32, u32>,
     /// Who could not run at all, and why.
     pub(crate) skips: Vec<(String, String)>,
 }
@@ -30,6 +40,7 @@ impl Outcome {
             wall_ratios: BTreeMap::new(),
             fastest: BTreeMap::new(),
             instructions: BTreeMap::new(),
+            rounds: BTreeMap::new(),
             skips: Vec::new(),
         }
     }
@@ -43,6 +54,13 @@ impl Outcome {
 
     pub(crate) fn is_skipped(&self, label: &str) -> bool {
         self.skips.iter().any(|(known, _)| known == label)
+    }
+
+    /// The ratio of the first contestant to itself, and whether a run with that much noise counts.
+    pub(crate) fn noise(&self, point: u32) -> Option<(f64, bool)> {
+        let again = self.contestants.iter().position(Contestant::is_again)?;
+        let median = self.ratios.get(&(again, point))?.median;
+        Some((median, is_quiet(median)))
     }
 
     /// What an operation costs at the point, as a ratio to the contestant's own cost at the first point.

@@ -1,8 +1,9 @@
 //! The measuring programs: how they are built, what rows they have, how they are started.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -13,6 +14,12 @@ pub(crate) const TARGET: &str = "target/benchmarks";
 
 /// How the programs end where the machine lacks something.
 const SKIPPED: i32 = 77;
+
+/// How the label of the first contestant ends where it runs once more.
+const AGAIN: &str = " again (A/A)";
+
+/// Where they find what all contestants of a round agree on.
+const COMMON: &str = "BENCH_COMMON";
 
 /// Variants of this library are measured over both of its backends.
 const OURS: &str = "ring-io";
@@ -25,6 +32,10 @@ pub(crate) struct Row {
     pub(crate) note: String,
     pub(crate) grows: bool,
     pub(crate) shows_wall: bool,
+    /// Whether all contestants of a round must agree on a number first.
+    pub(crate) has_common: bool,
+    /// How many turns a process gets.
+    pub(crate) turns: u32,
     pub(crate) measure: Measure,
     pub(crate) axis: String,
     pub(crate) points: Vec<u32>,
@@ -40,6 +51,8 @@ pub(crate) enum Measure {
     Cpu,
     Wall,
     WallMinimum,
+    /// Of many waits; the last turn's figure is that of all turns.
+    Quantile,
 }
 
 /// What a variant is to reach at a point.
@@ -57,6 +70,13 @@ pub(crate) struct Contestant {
     pub(crate) label: String,
     pub(crate) variant: String,
     pub(crate) backend: Backend,
+}
+
+impl Contestant {
+    /// Whether it is the first one once more, which shows the noise.
+    pub(crate) fn is_again(&self) -> bool {
+        self.label.ends_with(AGAIN)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,32 +119,51 @@ impl Programs {
         self.liburing.rows()
     }
 
-    /// Takes the time of one contestant once; `Err` inside is why it cannot run here.
-    pub(crate) fn time(
+    /// Starts one contestant and waits until it is ready; `Err` inside is why it cannot run here.
+    pub(crate) fn start(
         &self,
         row: &Row,
         contestant: &Contestant,
         point: u32,
-        budget_ms: u64,
-    ) -> Result<Result<Figures, String>> {
+        common: Option<&str>,
+    ) -> Result<Result<Process, String>> {
         let mut command = self.command(contestant.backend);
         command
-            .args(["run", &row.name])
+            .args(["turns", &row.name])
             .arg(point.to_string())
-            .arg(budget_ms.to_string())
             .arg(measuring_cpu().to_string())
-            .arg(&contestant.variant);
-        let output = command.output().context("cannot start the benchmarks")?;
-        answer(&output, &contestant.label, row)?.map_or_else(
+            .arg(&contestant.variant)
+            .envs(common.map(|number| (COMMON, number)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().context("cannot start the benchmarks")?;
+        let mut process = Process {
+            input: child.stdin.take(),
+            output: BufReader::new(child.stdout.take().context("its output is a pipe")?),
+            child,
+            label: contestant.label.clone(),
+        };
+        let line = process.line()?;
+        if line == "ready" {
+            return Ok(Ok(process));
+        }
+        let reason = line.strip_prefix("skipped: ").map(str::to_owned);
+        reason.map_or_else(
+            || bail!("{} does not start in row {}", contestant.label, row.name),
             |reason| Ok(Err(reason)),
-            |text| {
-                let mut numbers = text.split_whitespace().map(str::parse);
-                let (Some(Ok(cpu_ns)), Some(Ok(wall_ns))) = (numbers.next(), numbers.next()) else {
-                    bail!("row {} does not print its figures: {text}", row.name);
-                };
-                Ok(Ok(Figures { cpu_ns, wall_ns }))
-            },
         )
+    }
+
+    /// What all contestants of a round are to agree on, if the row has that.
+    pub(crate) fn common(&self, row: &Row) -> Result<Option<String>> {
+        if !row.has_common {
+            return Ok(None);
+        }
+        let mut command = self.command(Backend::Liburing);
+        command.args(["common", &row.name, &measuring_cpu().to_string()]);
+        let output = command.output().context("cannot start the benchmarks")?;
+        // Who cannot run says so when it is started.
+        Ok(answer(&output, "what is common", row)?.ok())
     }
 
     /// A command that starts the program of that backend.
@@ -137,6 +176,45 @@ impl Programs {
         command.current_dir(workspace::root());
         command.envs(self.helpers.iter().map(|(name, path)| (name, path)));
         command
+    }
+}
+
+/// A contestant that waits for its turns. It ends when the value does.
+pub(crate) struct Process {
+    child: Child,
+    /// Closed first: its end is the process's end.
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    label: String,
+}
+
+impl Process {
+    /// Lets it measure once.
+    pub(crate) fn turn(&mut self) -> Result<Figures> {
+        let input = self.input.as_mut().context("its input is a pipe")?;
+        writeln!(input).with_context(|| format!("{} has ended", self.label))?;
+        let line = self.line()?;
+        let mut numbers = line.split(' ').map(str::parse);
+        let (Some(Ok(cpu_ns)), Some(Ok(wall_ns))) = (numbers.next(), numbers.next()) else {
+            bail!("{} does not print its figures: `{line}`", self.label);
+        };
+        Ok(Figures { cpu_ns, wall_ns })
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        self.output
+            .read_line(&mut line)
+            .with_context(|| format!("cannot read what {} says", self.label))?;
+        Ok(line.trim().to_owned())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It ends its own helpers, which a signal would not. What it measured was read, so that nothing is lost.
+        drop(self.input.take());
+        let _ = self.child.wait();
     }
 }
 
@@ -211,7 +289,7 @@ impl Row {
             };
             enter(variant.clone(), Backend::Liburing);
             if place == 0 {
-                enter(format!("{variant} again (A/A)"), Backend::Liburing);
+                enter(format!("{variant}{AGAIN}"), Backend::Liburing);
             }
             if is_ours(variant) {
                 enter(format!("{variant} (pure)"), Backend::Pure);
@@ -239,6 +317,7 @@ fn parse(text: &str) -> Result<Vec<Row>> {
                     "cpu" => Measure::Cpu,
                     "wall" => Measure::Wall,
                     "wall-minimum" => Measure::WallMinimum,
+                    "quantile" => Measure::Quantile,
                     other => bail!("`{other}` is no measure"),
                 },
                 axis: word(),
@@ -253,6 +332,8 @@ fn parse(text: &str) -> Result<Vec<Row>> {
             "question" => value.clone_into(&mut row.question),
             "grows" => row.grows = true,
             "shows-wall" => row.shows_wall = true,
+            "common" => row.has_common = true,
+            "turns" => row.turns = value.parse().context("turns are a number")?,
             "note" => value.clone_into(&mut row.note),
             "points" => row.points = numbers(value)?,
             "counted" => row.counted = numbers(value)?,

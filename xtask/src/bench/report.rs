@@ -16,6 +16,12 @@ use crate::workspace;
 /// Whether this xtask was built with the crate that plots.
 pub(crate) const CAN_PLOT: bool = cfg!(feature = "plots");
 
+/// Which peer one would look for in vain, and what keeps it away.
+const ABSENT: &str = "\
+glommio is not among the peers. It builds and runs here, but it compiles a liburing 2.0 of its own into the program, whose \
+functions have the names of those of the 2.15 that C is measured with. Linked together, one of each remains, without a \
+word from the linker: 2.15's, so that glommio would be measured over a library that its code was not compiled for.";
+
 /// Starts xtask once more, with the plots compiled in: nobody else pays for them.
 pub(crate) fn start_with_plots() -> Result<()> {
     let mut command = Command::new(env!("CARGO"));
@@ -57,16 +63,32 @@ fn page(outcomes: &[Outcome], effort: &Effort) -> Result<String> {
     let mut text = String::from(
         "# ring-io beside C and other libraries\n\n\
          Written by `cargo xtask bench --report`; what is measured stands in `benchmarks/`.\n\n\
-         Times are ratios, taken in one run: in every round each contestant runs once, and a ratio is \
-         taken within the round. The line `again (A/A)` is the first contestant once more: how far it is \
-         from 1 is the noise. Instructions are counted under callgrind and do not depend on the machine's \
-         load; a system call counts as one. `(pure)` is ring-io over its backend without C.\n\n",
+         Times are ratios, taken in one run. In each round every contestant is a fresh process, and all of \
+         them take turns of a few milliseconds, in another order each time; a ratio is taken between neighbours \
+         in time, a round's is the median of these, and the table shows the median of the rounds. The line \
+         `again (A/A)` is the first contestant once more: how far it is from 1 is the noise. A point counts when \
+         that median lies within 0.98..1.02; where it does not, more rounds follow, none is left out, and the \
+         lines below the table say what came out. `cargo xtask bench ROW --rounds N --rounds-max M` repeats a row.\n\n\
+         Instructions are counted under callgrind and do not depend on the machine's load; a system call counts \
+         as one. `(pure)` is ring-io over its backend without C.\n\n",
     );
     text.push_str("| | |\n| --- | --- |\n");
     for (name, value) in machine::facts()? {
         let _ = writeln!(text, "| {name} | {value} |");
     }
-    let _ = writeln!(text, "| rounds | {} |\n", effort.rounds);
+    let (rounds, rounds_max) = (effort.rounds, effort.rounds_max);
+    let _ = writeln!(text, "| rounds | {rounds}, up to {rounds_max} |\n");
+    let _ = writeln!(text, "{ABSENT}\n");
+
+    let noisy: Vec<String> = outcomes.iter().filter_map(noisy_points).collect();
+    text.push_str("## Points that do not count\n\n");
+    if noisy.is_empty() {
+        text.push_str("None.\n");
+    }
+    for line in noisy {
+        let _ = writeln!(text, "- {line}");
+    }
+    text.push('\n');
 
     let missed: Vec<(&str, String)> = outcomes
         .iter()
@@ -92,6 +114,17 @@ fn page(outcomes: &[Outcome], effort: &Effort) -> Result<String> {
     Ok(text)
 }
 
+/// Where the noise was too great, if anywhere.
+fn noisy_points(outcome: &Outcome) -> Option<String> {
+    let row = &outcome.row.name;
+    let of_point = |point: &u32| {
+        let (noise, counts) = outcome.noise(*point)?;
+        (!counts).then(|| format!("{point} ({noise:.3})"))
+    };
+    let points: Vec<String> = outcome.rounds.keys().filter_map(of_point).collect();
+    (!points.is_empty()).then(|| format!("[{row}](#{row}): {}", points.join(", ")))
+}
+
 fn section(text: &mut String, outcome: &Outcome) {
     let row = &outcome.row;
     let _ = writeln!(text, "\n## {}\n\n{}", row.name, row.question);
@@ -105,6 +138,10 @@ fn section(text: &mut String, outcome: &Outcome) {
         if let Some(growth) = table::growth(outcome) {
             let _ = writeln!(text, "\n{}:\n", capitalised(table::GROWTH));
             markdown(text, &row.axis, &growth);
+        }
+        text.push('\n');
+        for line in table::verdicts(outcome) {
+            let _ = writeln!(text, "- {} {line}", row.axis);
         }
         let _ = writeln!(text, "\n![{}](benchmarks/{}.svg)", row.question, row.name);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, QUIET};
 use super::program::Measure;
 use super::statistics::Spread;
 
@@ -98,7 +98,24 @@ pub(crate) fn unit(measure: Measure) -> &'static str {
         Measure::WallMinimum => {
             "time, the fastest run's ratio to the first line's fastest (least..most of the rounds)"
         }
+        Measure::Quantile => {
+            "the wait that so many in a thousand stay below, ratio to the first line, median (least..most) of the rounds"
+        }
     }
+}
+
+/// One line per point: whether it counts, by the noise.
+pub(crate) fn verdicts(outcome: &Outcome) -> Vec<String> {
+    let line = |(point, rounds): (&u32, &u32)| {
+        let (noise, counts) = outcome.noise(*point)?;
+        let verdict = if counts { "counts" } else { "does not count" };
+        let (low, high) = (QUIET.start(), QUIET.end());
+        let within = if counts { "within" } else { "outside" };
+        Some(format!(
+            "{point}: {verdict}: A/A is {noise:.3}, {within} {low}..{high}, after {rounds} rounds"
+        ))
+    };
+    outcome.rounds.iter().filter_map(line).collect()
 }
 
 /// One line per goal: what was to be reached, and what was.
@@ -127,9 +144,15 @@ pub(crate) fn goals(outcome: &Outcome, is_ratio: bool) -> Vec<(String, bool)> {
             // Shown with as many digits as the goal is told with.
             let (goal_text, is_reached) = (goal.to_string(), round(value, goal) <= goal);
             let verdict = if is_reached { "reached" } else { "missed" };
+            let is_noisy = is_ratio && outcome.noise(point).is_some_and(|(_, counts)| !counts);
+            let doubt = if is_noisy {
+                ", but the point does not count"
+            } else {
+                ""
+            };
             lines.push((
                 format!(
-                    "{} at {point}: goal {goal_text}, is {value:.3}: {verdict}",
+                    "{} at {point}: goal {goal_text}, is {value:.3}: {verdict}{doubt}",
                     contestant.label
                 ),
                 is_reached,
@@ -155,6 +178,9 @@ pub(crate) fn print_ratios(outcome: &Outcome) {
     if let Some(growth) = growth(outcome) {
         println!("{GROWTH}");
         print(outcome, &growth);
+    }
+    for line in verdicts(outcome) {
+        println!("  {} {line}", outcome.row.axis);
     }
     print_goals(outcome, true);
     for (label, reason) in &outcome.skips {

@@ -243,6 +243,8 @@ const THREADS: Row = Row {
     shows_wall: true,
     is_pinned: false,
     chunk_ms: 20.0,
+    chunks: 1,
+    turns: 7,
     ..Row::DEFAULT
 };
 

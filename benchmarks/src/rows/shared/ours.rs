@@ -42,7 +42,8 @@ impl Ours {
                 (ring, Some(owner))
             }
             Kind::Polled => {
-                let builder = builder.sqpoll(Duration::from_millis(100));
+                // Asleep soon after a turn: the next one is somebody else's.
+                let builder = builder.sqpoll(Duration::from_millis(2));
                 (builder.build().map_err(Skip::because)?, None)
             }
         };
