@@ -140,6 +140,15 @@ impl Completion {
         self
     }
 
+    /// The completion of an operation that succeeded.
+    #[inline(always)]
+    pub(crate) const fn success(value: u32, flags: u32) -> Self {
+        Self {
+            result: Ok(value),
+            flags: CqeFlags::from_bits_retain(flags),
+        }
+    }
+
     /// As the kernel wrote it.
     #[inline(always)]
     pub(crate) const fn from_kernel(result: i32, flags: u32) -> Self {

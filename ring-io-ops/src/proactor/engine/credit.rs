@@ -44,6 +44,12 @@ impl Credit {
         self.in_flight
     }
 
+    /// Whether a newcomer gets credit for one completion.
+    #[inline(always)]
+    pub(crate) const fn has_one(&self) -> bool {
+        self.in_flight < self.limit
+    }
+
     /// Takes credit for `n` completions, unless somebody waits for some already: newcomers do not overtake.
     #[inline(always)]
     pub(super) fn take(&mut self, n: u32) -> bool {

@@ -7,17 +7,32 @@ use crate::proactor::executor::waker::{self, TaskId};
 use crate::proactor::owned::Completion;
 
 impl Engine {
-    /// How the operation stands; gives its slot back when it is over.
+    /// What an operation that has succeeded came to, and the flags of its completion; gives its slot back. `None` where
+    /// [`look`](Self::look) has to be asked.
+    ///
+    /// # Safety
+    ///
+    /// The key is one of this engine's.
     #[inline(always)]
+    pub(crate) unsafe fn take_success(&mut self, key: Key) -> Option<(u32, u32)> {
+        // SAFETY: the caller vouches for the key.
+        let (slot, free) = unsafe { self.slots.of_unchecked(key) };
+        if !slot.is_done() || slot.result < 0 {
+            return None;
+        }
+        slot.leave_done(key.index(), free);
+        Some((slot.result as u32, slot.flags))
+    }
+
+    /// How the operation stands; gives its slot back when it is over.
     pub(crate) fn look(&mut self, key: Key, waker: &Waker) -> Progress {
         let slot = self.slots.of(key);
-        // Not an arm of the match below: that becomes a table, and this is the way of every operation.
-        if slot.is_done() {
-            let completion = Completion::from_kernel(slot.result, slot.flags);
-            self.slots.give_back_done(key.index());
-            return Progress::Done(completion);
-        }
         match slot.state() {
+            State::Done => {
+                let completion = Completion::from_kernel(slot.result, slot.flags);
+                self.slots.give_back_done(key.index());
+                Progress::Done(completion)
+            }
             State::Granted => Progress::Granted,
             State::Queued if slot.is_passed_over() => Progress::Granted,
             _ if slot.waker.as_ref().is_some_and(|old| old.will_wake(waker)) => Progress::Pending,

@@ -133,6 +133,17 @@ pub(crate) enum Started {
     Refused(OpError),
 }
 
+/// How far an operation got that was launched.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Launched {
+    /// It was pushed, or will be when it is polled again.
+    Started(Key),
+    /// The same, and somebody is to be woken now, who submits.
+    Waking(Key),
+    /// Nothing has happened.
+    NoCredit,
+}
+
 /// How an operation stands that was started.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Progress {

@@ -125,10 +125,33 @@ impl Slot {
         (self.result, self.flags) = (result, flags);
     }
 
+    /// Who is to be woken, and where the entry was pushed.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, waker: Waker, position: u32) {
+        self.set_waker(waker);
+        self.link = position;
+    }
+
+    #[inline(always)]
+    fn set_waker(&mut self, waker: Waker) {
+        // Not assigned: what is there has nothing to drop.
+        std::mem::forget(self.waker.replace(waker));
+    }
+
     /// Joins the free, in the next generation.
     #[inline(always)]
     pub(super) const fn leave(&mut self, index: u32, free: &mut u32) {
         self.tag = (self.tag & !STATE_MASK).wrapping_add(1 << STATE_BITS);
+        self.link = *free;
+        *free = index;
+    }
+
+    /// The same for a slot that is `Done`, by one instruction.
+    #[inline(always)]
+    pub(super) const fn leave_done(&mut self, index: u32, free: &mut u32) {
+        self.tag = self
+            .tag
+            .wrapping_add((1 << STATE_BITS) - State::Done as u32);
         self.link = *free;
         *free = index;
     }
@@ -219,6 +242,19 @@ impl Slots {
         slot
     }
 
+    /// The same, unchecked.
+    ///
+    /// # Safety
+    ///
+    /// The key was made here.
+    #[inline(always)]
+    pub(super) unsafe fn of_unchecked(&mut self, key: Key) -> (&mut Slot, &mut u32) {
+        debug_assert!(self.of(key).is_of(key), "a key outlived its operation");
+        // SAFETY: its place is that of a slot, as the table never shrinks.
+        let slot = unsafe { self.slots.get_unchecked_mut(key.index() as usize) };
+        (slot, &mut self.free)
+    }
+
     /// Whether an operation still waits for credit.
     pub(super) fn is_queued(&self, key: Key) -> bool {
         self.slots
@@ -261,6 +297,14 @@ impl Slots {
     /// A slot in `state`, and its key.
     #[inline(always)]
     pub(super) fn take(&mut self, state: State, waker: Waker) -> (Key, &mut Slot) {
+        let (key, slot) = self.take_place(state);
+        slot.set_waker(waker);
+        (key, slot)
+    }
+
+    /// The same, to be [filled](Slot::fill) next.
+    #[inline(always)]
+    pub(super) fn take_place(&mut self, state: State) -> (Key, &mut Slot) {
         if self.free == NONE {
             self.grow();
         }
@@ -268,8 +312,6 @@ impl Slots {
         // SAFETY: the place of a slot (1).
         let slot = unsafe { self.slots.get_unchecked_mut(index as usize) };
         self.free = slot.link;
-        // Not assigned: what is there has nothing to drop.
-        std::mem::forget(slot.waker.replace(waker));
         slot.tag += state as u32;
         (Key::new(index, slot.tag), slot)
     }
@@ -292,7 +334,7 @@ impl Slots {
     /// The same for an operation that is done, and woke whom it had to.
     #[inline(always)]
     pub(super) fn give_back_done(&mut self, index: u32) {
-        self.slots[index as usize].leave(index, &mut self.free);
+        self.slots[index as usize].leave_done(index, &mut self.free);
     }
 
     #[cold]

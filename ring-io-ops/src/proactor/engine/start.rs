@@ -4,10 +4,11 @@ use std::task::Waker;
 
 use ring_io::Sqe;
 
-use super::{Engine, Key, Kind, OWN_MAX, Started, State, Told};
+use super::{Engine, Key, Kind, Launched, OWN_MAX, Started, State, Told};
 use crate::Target;
 use crate::proactor::error::OpError;
 use crate::proactor::executor::Tasks;
+use crate::proactor::executor::waker::TaskId;
 use crate::proactor::open_file::named;
 use crate::proactor::trace::Event;
 
@@ -47,6 +48,32 @@ impl Engine {
             return self.submit_or_pump();
         }
         false
+    }
+
+    /// Starts an operation with one completion and pushes its entry in one go, for a task of the own executor.
+    ///
+    /// # Safety
+    ///
+    /// As [`push`](Self::push).
+    #[inline(always)]
+    pub(crate) unsafe fn launch(&mut self, id: TaskId, mut sqe: Sqe) -> Launched {
+        if !self.credit.take(1) {
+            return Launched::NoCredit;
+        }
+        let (key, slot) = self.slots.take_place(State::Waiting);
+        sqe.set_user_data(key.user_data());
+        let position = self.port.position();
+        // SAFETY: the caller vouches for the entry.
+        let is_pushed = unsafe { self.port.push(sqe) };
+        // Behind the push: a store before it, and the position would be loaded again.
+        slot.fill(id.waker(), position);
+        if !is_pushed {
+            self.find_room(key);
+        }
+        if position == self.submit_when && self.submit_or_pump() {
+            return Launched::Waking(key);
+        }
+        Launched::Started(key)
     }
 
     /// Starts an operation with one completion and pushes its entry in one go: for somebody who is told of its end and

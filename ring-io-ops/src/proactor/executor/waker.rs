@@ -56,7 +56,7 @@ impl TaskId {
 
     /// A waker of this task. Dropping it does nothing.
     #[inline(always)]
-    pub(super) fn waker(self) -> Waker {
+    pub(crate) fn waker(self) -> Waker {
         // SAFETY: the table's functions take the data for a number, and are safe on every thread.
         unsafe { Waker::new(self.to_data(), &VTABLE) }
     }

@@ -12,6 +12,7 @@ mod reentry;
 mod refusals;
 mod registered;
 mod streams;
+mod tasks;
 mod turns;
 
 use std::pin::Pin;
@@ -80,6 +81,13 @@ impl Wake for Bells {
 fn poll_with<F: Future + Unpin>(future: &mut F, bells: &Arc<Bells>) -> Poll<F::Output> {
     let waker = Waker::from(Arc::clone(bells));
     Pin::new(future).poll(&mut Context::from_waker(&waker))
+}
+
+/// The waker of the proactor's main future: operations that are polled with it start on the short way.
+fn own_waker(proactor: &LocalProactor) -> Waker {
+    proactor.block_on(std::future::poll_fn(|context| {
+        Poll::Ready(context.waker().clone())
+    }))
 }
 
 /// Polls once, and asks to be woken by nobody.

@@ -9,20 +9,30 @@ use proptest::prelude::*;
 
 use super::player::Player;
 use super::probe::{Probe, Tally};
-use super::{assert_back_to_the_start, audit, played, turn};
+use super::{assert_back_to_the_start, audit, own_waker, played, turn};
 use crate::proactor::local::{LocalProactor, Multishot, Op};
 use futures_core::Stream;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Start,
-    Stream { credit: u32, unread_max: u32 },
-    Poll(usize),
+    Stream {
+        credit: u32,
+        unread_max: u32,
+    },
+    Poll {
+        nth: usize,
+        /// By a task of the own executor.
+        own: bool,
+    },
     Cancel(usize),
     Expire(usize),
     Drop(usize),
     Forget(usize),
-    End { nth: usize, result: i32 },
+    End {
+        nth: usize,
+        result: i32,
+    },
     EndRegardless(usize),
     Bring(usize),
     Reverse,
@@ -37,7 +47,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Start),
         2 => (1..4_u32, 1..4_u32)
             .prop_map(|(credit, unread_max)| Step::Stream { credit, unread_max }),
-        8 => nth.clone().prop_map(Step::Poll),
+        8 => (nth.clone(), any::<bool>()).prop_map(|(nth, own)| Step::Poll { nth, own }),
         1 => nth.clone().prop_map(Step::Cancel),
         1 => nth.clone().prop_map(Step::Expire),
         3 => nth.clone().prop_map(Step::Drop),
@@ -59,8 +69,8 @@ enum Future<'p> {
 
 impl Future<'_> {
     /// Whether it is over.
-    fn poll(&mut self) -> bool {
-        let mut context = Context::from_waker(Waker::noop());
+    fn poll(&mut self, waker: &Waker) -> bool {
+        let mut context = Context::from_waker(waker);
         match self {
             Self::Op(op) => std::future::Future::poll(Pin::new(op), &mut context).is_ready(),
             Self::Stream(stream) => {
@@ -84,6 +94,7 @@ fn run<'p>(
     futures: &mut Vec<Future<'p>>,
 ) -> Plain {
     let mut plain = Plain::default();
+    let own_waker = own_waker(proactor);
     for &step in steps {
         let at = |n: usize| (!futures.is_empty()).then(|| n % futures.len());
         let held = |n: usize| (player.held() > 0).then(|| n % player.held());
@@ -95,9 +106,10 @@ fn run<'p>(
                     .credit(credit)
                     .unread_max(unread_max),
             )),
-            Step::Poll(n) => {
-                if let Some(n) = at(n)
-                    && futures[n].poll()
+            Step::Poll { nth, own } => {
+                let waker = if own { &own_waker } else { Waker::noop() };
+                if let Some(n) = at(nth)
+                    && futures[n].poll(waker)
                 {
                     futures.swap_remove(n);
                 }
