@@ -30,7 +30,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::task::Waker;
 
-use ring_io::{Message, MessageError, RegisterError, SetupError, Sqe, send_message};
+use ring_io::{EnterError, Message, MessageError, RegisterError, SetupError, Sqe, send_message};
 
 pub(crate) use bell::{BellPipe, SharedBell, rang};
 pub use counters::Counters;
@@ -208,7 +208,7 @@ pub(crate) struct Engine {
     orphans: HashMap<OrphanId, Kept>,
     next_orphan: u64,
     aftermath: Aftermath,
-    /// Whether anything of the aftermath is not empty.
+    /// Whether anything of the aftermath is not empty, or a wait left something to do.
     has_aftermath: bool,
     /// Entries of the engine's own that were pushed and have not completed, at most [`OWN_MAX`].
     reserved: u32,
@@ -238,6 +238,8 @@ pub(crate) struct Engine {
     counters: Counters,
     /// Something besides completions wants a look around a wait: one question in place of five.
     attention: bool,
+    /// Why the kernel refused the last wait.
+    refusal: Option<EnterError>,
     stopped: bool,
     /// How many slots the table of registered files has.
     file_slots: u32,
@@ -283,6 +285,7 @@ impl Engine {
             ahead: 0,
             counters: Counters::default(),
             attention: true,
+            refusal: None,
             stopped: false,
             file_slots: 0,
             pipe: None,
@@ -319,6 +322,12 @@ impl Engine {
     #[inline(always)]
     pub(crate) const fn batching(&self) -> Batching {
         self.batching
+    }
+
+    /// Whether there is something to do behind what was done.
+    #[inline(always)]
+    pub(crate) const fn has_aftermath(&self) -> bool {
+        self.has_aftermath
     }
 
     /// What to do now that the engine is not borrowed; nothing in most cases.

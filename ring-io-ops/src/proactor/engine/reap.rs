@@ -21,9 +21,14 @@ impl Engine {
         self.attend(tasks);
     }
 
-    // Not inlined: its loop is then the only one, and what is done for a completion is inlined into that.
     #[inline(never)]
     pub(super) fn reap_once(&mut self, tasks: &Tasks) {
+        self.reap_in_turn(tasks);
+    }
+
+    /// The same where it is worth a loop of its own: in the turn that waits.
+    #[inline(always)]
+    pub(super) fn reap_in_turn(&mut self, tasks: &Tasks) {
         // Two parts of the engine are borrowed at once, so the port steps aside.
         let Self {
             port,
@@ -39,7 +44,9 @@ impl Engine {
             counters,
             ..
         } = self;
-        let n = port.reap(|cqe| {
+        let arrived = port.arrived();
+        let n = arrived.len() as u32;
+        for cqe in arrived {
             let key = Key::from_user_data(cqe.user_data());
             let (result, flags) = (cqe.raw_result(), cqe.raw_flags());
             // One of the two ways of nearly all, or it goes on below.
@@ -47,7 +54,8 @@ impl Engine {
                 if slot.awaits_one() {
                     credit.give_back(1);
                     if slot.wake_own(tasks) {
-                        return slot.complete(result, flags);
+                        slot.complete(result, flags);
+                        continue;
                     }
                     match slot.waker.take().map(Told::from_waker) {
                         Some(Ok(told)) => {
@@ -61,19 +69,18 @@ impl Engine {
                         }
                         None => slot.complete(result, flags),
                     }
-                    return;
+                    continue;
                 }
                 if slot.is_multishot() && cqe.more() {
                     if streams.push(slot.result, result, flags) {
-                        to_pause.push(key);
-                        *attention = true;
+                        pause_later(key, to_pause, attention, has_aftermath);
                     }
                     if !slot.wake_own(tasks)
                         && let Some(waker) = slot.waker.take()
                     {
                         wake_later(waker, aftermath, has_aftermath);
                     }
-                    return;
+                    continue;
                 }
             }
             let rare = Rare {
@@ -88,8 +95,21 @@ impl Engine {
                 attention,
             };
             rare.complete(key, result, flags, tasks);
-        });
+        }
         counters.reaped += u64::from(n);
+        // The queue has room for more than there is credit for, so the kernel had to keep some only if it held more. On a
+        // ring that is not deferred they may come meanwhile: then the next wait brings them in.
+        if n > credit.capacity() {
+            self.attend_later();
+        }
+    }
+
+    /// Has the turn go on in [`attend`](Self::attend). A call, as is [`pause_later`]: the loop above does not keep the
+    /// places of these fields then, which costs four instructions a turn.
+    #[cold]
+    #[inline(never)]
+    const fn attend_later(&mut self) {
+        (self.attention, self.has_aftermath) = (true, true);
     }
 
     /// The kernel keeps completions outside the queue: brings them in until none is left.
@@ -127,6 +147,14 @@ impl Engine {
             wake(waker, tasks, &mut self.aftermath, &mut self.has_aftermath);
         }
     }
+}
+
+/// Notes a multishot operation that has too many unread completions.
+#[cold]
+#[inline(never)]
+fn pause_later(key: Key, to_pause: &mut Vec<Key>, attention: &mut bool, has_aftermath: &mut bool) {
+    to_pause.push(key);
+    (*attention, *has_aftermath) = (true, true);
 }
 
 /// What a completion that is not the only one of its operation may touch.
@@ -184,8 +212,7 @@ impl Rare<'_> {
                     && completion.result
                         == Err(OpError::Kernel(ring_io::Errno::from_raw(libc::ECANCELED)));
                 if !stopped && self.streams.push(slot.result, result, flags) && !last {
-                    self.to_pause.push(key);
-                    *self.attention = true;
+                    pause_later(key, self.to_pause, self.attention, self.has_aftermath);
                 }
                 if let Some(waker) = slot.waker.take() {
                     wake(waker, tasks, self.aftermath, self.has_aftermath);

@@ -13,7 +13,7 @@ use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Context;
 
 pub use join::{JoinError, JoinHandle};
 
@@ -40,14 +40,19 @@ pub(crate) enum Pause {
     Idle,
     /// So many polls as were allowed; somebody may still be ready.
     Budget,
+    /// The main future has ended.
+    Over,
 }
 
+/// The future that the executor runs for, beside the tasks.
+pub(crate) type Main<'m, 'f> = Pin<&'m mut (dyn Future<Output = ()> + 'f)>;
+
 /// What one poll came to.
-enum Step<T> {
+enum Step {
     /// The task at this place was polled.
     Polled(u32),
-    /// The main future is ready.
-    Over(T),
+    /// The main future has ended.
+    Over,
     /// Nobody is ready.
     Nobody,
 }
@@ -120,65 +125,88 @@ impl Executor {
         self.tasks.live()
     }
 
-    /// Polls everybody who is ready, and who becomes ready meanwhile as long as there were fewer than `budget` polls;
-    /// the output of `main` when that is ready.
+    /// Polls everybody who is ready, and who becomes ready meanwhile as long as there were fewer than `budget` polls.
     #[inline(always)]
-    pub(crate) fn run<T>(
-        &self,
-        budget: u32,
-        mut main: Option<Pin<&mut dyn Future<Output = T>>>,
-    ) -> Result<T, Pause> {
+    pub(crate) fn run(&self, budget: u32, mut main: Option<Main<'_, '_>>) -> Pause {
         let last = self.tasks.last_ready();
-        let mut polls = 0;
+        let mut left = i64::from(budget);
         // Everybody who is ready now, even if these are more.
         loop {
-            polls += 1;
+            left -= 1;
             match self.step(&mut main) {
                 Step::Polled(index) if index == last => break,
                 Step::Polled(_) => {}
-                Step::Over(value) => return Ok(value),
-                Step::Nobody => return Err(Pause::Idle),
+                Step::Over => return Pause::Over,
+                Step::Nobody => return Pause::Idle,
             }
         }
-        while polls < budget {
-            polls += 1;
+        // Asked before the budget is: it is the usual end, and whoever has polled all who were ready need not look for
+        // completions before it waits for them.
+        if self.is_idle() {
+            return Pause::Idle;
+        }
+        self.run_on(left, main)
+    }
+
+    /// Polls those who became ready meanwhile.
+    // A call, and so is all that few polls come to: the registers of the loop above are then its own.
+    #[inline(never)]
+    fn run_on(&self, mut left: i64, mut main: Option<Main<'_, '_>>) -> Pause {
+        while left > 0 {
+            left -= 1;
             match self.step(&mut main) {
                 Step::Polled(_) => {}
-                Step::Over(value) => return Ok(value),
-                Step::Nobody => return Err(Pause::Idle),
+                Step::Over => return Pause::Over,
+                Step::Nobody => return Pause::Idle,
             }
         }
-        // Whoever has polled all who were ready need not look for completions before it waits for them.
-        Err(if self.is_idle() {
+        if self.is_idle() {
             Pause::Idle
         } else {
             Pause::Budget
-        })
+        }
     }
 
     /// Polls the first of the ready.
     #[inline(always)]
-    fn step<T>(&self, main: &mut Option<Pin<&mut dyn Future<Output = T>>>) -> Step<T> {
+    fn step(&self, main: &mut Option<Main<'_, '_>>) -> Step {
         let Some(Ready { id, task }) = self.tasks.next() else {
             return Step::Nobody;
         };
         let waker = ManuallyDrop::new(id.waker());
         let mut context = Context::from_waker(&waker);
-        if let Some(task) = task {
-            // A join handle takes a task's panic, so none comes out here but that of the handle's waker.
-            //
-            // SAFETY: just taken off the queue.
-            if unsafe { self.tasks.poll(id, task, &mut context) } {
-                drop(self.tasks.end(id));
-            }
-        } else if id.index() != tasks::MAIN {
-            self.tasks.release(id);
-        } else if let Some(main) = main
-            && let Poll::Ready(value) = main.as_mut().poll(&mut context)
-        {
-            return Step::Over(value);
+        let Some(task) = task else {
+            return self.step_without_task(id, main, &mut context);
+        };
+        // A join handle takes a task's panic, so none comes out here but that of the handle's waker.
+        //
+        // SAFETY: just taken off the queue.
+        if unsafe { self.tasks.poll(id, task, &mut context) } {
+            self.end(id);
         }
         Step::Polled(id.index())
+    }
+
+    #[inline(never)]
+    fn step_without_task(
+        &self,
+        id: TaskId,
+        main: &mut Option<Main<'_, '_>>,
+        context: &mut Context<'_>,
+    ) -> Step {
+        if id.index() != tasks::MAIN {
+            self.tasks.release(id);
+        } else if let Some(main) = main
+            && main.as_mut().poll(context).is_ready()
+        {
+            return Step::Over;
+        }
+        Step::Polled(id.index())
+    }
+
+    #[inline(never)]
+    fn end(&self, id: TaskId) {
+        drop(self.tasks.end(id));
     }
 
     /// Takes no task any more.

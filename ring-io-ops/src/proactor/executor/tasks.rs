@@ -18,6 +18,9 @@ const NONE: u32 = u32::MAX;
 /// caller's stack, not here.
 pub(super) const MAIN: u32 = 0;
 
+/// In place of the task that is polled: no task's number, as no place is so high.
+const IDLE: TaskId = TaskId::new(NONE, u16::MAX, u16::MAX);
+
 struct Entry {
     /// Owned: made by `Box::into_raw`. A pointer, not a box, because the task stays here while it is polled: taking it
     /// out and putting it back costs ten instructions a poll.
@@ -59,8 +62,8 @@ struct Table {
 ///    polled, `running` is its number, and it is not dropped.
 pub(crate) struct Tasks {
     table: UnsafeCell<Table>,
-    /// The task that is polled now.
-    running: Cell<Option<TaskId>>,
+    /// The task that is polled now; [`IDLE`] where none is.
+    running: Cell<TaskId>,
     /// It is to be dropped when that is over.
     aborted: Cell<bool>,
     executor: u16,
@@ -77,7 +80,7 @@ impl Tasks {
                 last: NONE,
                 live: 0,
             }),
-            running: Cell::new(None),
+            running: Cell::new(IDLE),
             aborted: Cell::new(false),
             executor,
         }
@@ -195,12 +198,12 @@ impl Tasks {
         mut task: NonNull<dyn Future<Output = ()>>,
         context: &mut Context<'_>,
     ) -> bool {
-        self.running.set(Some(id));
+        self.running.set(id);
         let unwinding = Unwinding(self, id);
         // SAFETY: it is there, pinned, and polled by nobody else (3).
         let poll = unsafe { Pin::new_unchecked(task.as_mut()) }.poll(context);
         std::mem::forget(unwinding);
-        self.running.set(None);
+        self.running.set(IDLE);
         // Set back where the task ends.
         poll.is_ready() || self.aborted.get()
     }
@@ -208,7 +211,7 @@ impl Tasks {
     /// Takes a task out that is over, to be dropped, and gives its place back.
     pub(super) fn end(&self, id: TaskId) -> Option<Task> {
         // While one is polled, what is ended is another, and the one may have been aborted.
-        if self.running.get().is_none() {
+        if self.running.get() == IDLE {
             self.aborted.set(false);
         }
         let table = self.table();
@@ -240,7 +243,7 @@ impl Tasks {
 
     /// Takes a task out, to be dropped. One that is being polled is over when that is.
     pub(super) fn abort(&self, id: TaskId) -> Option<Task> {
-        if self.running.get() == Some(id) {
+        if self.running.get() == id {
             self.aborted.set(true);
             return None;
         }
@@ -259,7 +262,7 @@ impl Tasks {
         let next = entries
             .get(*place..)?
             .iter()
-            .position(|entry| entry.task.is_some() && Some(entry.id) != running)?;
+            .position(|entry| entry.task.is_some() && entry.id != running)?;
         *place += next;
         let id = entries[*place].id;
         self.end(id)
@@ -271,7 +274,7 @@ struct Unwinding<'t>(&'t Tasks, TaskId);
 
 impl Drop for Unwinding<'_> {
     fn drop(&mut self) {
-        self.0.running.set(None);
+        self.0.running.set(IDLE);
         drop(self.0.end(self.1));
     }
 }

@@ -20,7 +20,7 @@ use ring_io::{BufferPool, OneThread, RegisterError};
 
 use super::engine::{Aftermath, Counters, Engine, Key, OrphanId};
 use super::error::{BuildError, Leftover, OpError};
-use super::executor::{Executor, JoinHandle, Pause, Tasks};
+use super::executor::{Executor, JoinHandle, Main, Pause, Tasks};
 use super::handle::{Handle, Start, StartMultishot, moment_after};
 use super::open_file::{Closing, OwnedSlot, sealed::OpenFile as _};
 use super::owned::{MultishotOperation, OwnedOperation};
@@ -172,14 +172,38 @@ impl Inner {
         self.settle();
     }
 
-    /// Submits what is prepared, and waits for at most `limit` until something has happened.
-    #[inline(always)]
-    fn wait(&self, limit: Option<Duration>) {
-        let result = self.with(|engine, tasks| engine.wait(tasks, limit));
-        self.settle();
-        if let Err(error) = result {
-            refused(error);
+    /// Runs the executor until `main` has ended.
+    // One function for all futures, with everything in it that a turn of the ring takes.
+    #[inline(never)]
+    fn run_until_over(&self, mut main: Main<'_, '_>) {
+        self.executor.wake_main();
+        let polls = self.with(|engine, _| engine.batching().poll_budget());
+        loop {
+            match self.executor.run(polls, Some(main.as_mut())) {
+                Pause::Idle => self.wait(),
+                Pause::Budget => self.round(),
+                // What the last poll started, or dropped, is on its way before the caller goes on.
+                Pause::Over => return self.turn(),
+            }
         }
+    }
+
+    /// Submits what is prepared, and waits without end until something has happened.
+    #[inline(always)]
+    fn wait(&self) {
+        self.with(Engine::wait_for_one);
+        if self.with(|engine, _| engine.has_aftermath()) {
+            if self.with(|engine, _| engine.is_wait_unfinished()) {
+                self.entered(Engine::finish_wait);
+            } else {
+                self.settle();
+            }
+        }
+    }
+
+    /// The same for at most `limit`.
+    fn wait_for(&self, limit: Duration) {
+        self.entered(|engine, tasks| engine.wait(tasks, Some(limit)));
     }
 
     /// Submits what is prepared and reaps.
@@ -192,7 +216,7 @@ impl Inner {
         self.entered(Engine::round);
     }
 
-    fn entered(&self, enter: fn(&mut Engine, &Tasks) -> Result<(), ring_io::EnterError>) {
+    fn entered(&self, enter: impl FnOnce(&mut Engine, &Tasks) -> Result<(), ring_io::EnterError>) {
         let result = self.with(enter);
         self.settle();
         if let Err(error) = result {
@@ -292,22 +316,10 @@ impl LocalProactor {
     /// - When the kernel refuses to let the ring be entered, as under a seccomp filter that came later.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let inner = &*self.handle.inner;
-        let executor = &*inner.executor;
-        let _entered = executor.enter();
-        let mut future = pin!(future);
-        executor.wake_main();
-        let polls = inner.with(|engine, _| engine.batching().poll_budget());
-        loop {
-            match executor.run(polls, Some(future.as_mut())) {
-                Ok(value) => {
-                    // What the last poll started, or dropped, is on its way before the caller goes on.
-                    inner.turn();
-                    return value;
-                }
-                Err(Pause::Idle) => inner.wait(None),
-                Err(Pause::Budget) => inner.round(),
-            }
-        }
+        let _entered = inner.executor.enter();
+        let mut output = None;
+        inner.run_until_over(pin!(async { output = Some(future.await) }));
+        output.expect("the future is over")
     }
 
     /// One round for somebody else's executor: polls what was spawned here and is ready, submits, waits until something
@@ -327,12 +339,13 @@ impl LocalProactor {
         {
             let _entered = inner.executor.enter();
             let polls = inner.with(|engine, _| engine.batching().poll_budget());
-            let _ = inner.executor.run::<std::convert::Infallible>(polls, None);
+            let _ = inner.executor.run(polls, None);
         }
-        if limit == Some(Duration::ZERO) || has_ready {
-            inner.round();
-        } else {
-            inner.wait(limit);
+        match limit {
+            _ if has_ready => inner.round(),
+            Some(Duration::ZERO) => inner.round(),
+            Some(limit) => inner.wait_for(limit),
+            None => inner.wait(),
         }
     }
 
