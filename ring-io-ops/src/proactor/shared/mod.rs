@@ -12,6 +12,7 @@ mod gate;
 mod line;
 mod multishot;
 mod op;
+mod phase;
 #[cfg(test)]
 pub(super) mod played;
 pub(super) mod pools;
