@@ -47,6 +47,23 @@ pub const SERVERS: &[(&str, Server)] = &[
     ("monoio", peers::monoio),
 ];
 
+/// The variants of a row about them: each server, by what prepares it for a point.
+macro_rules! servers {
+    ($prepare:path) => {
+        $crate::echo::servers!($prepare, "C", "C, gathering", "ring-io", "ring-io, gathering"; "tokio", "monoio")
+    };
+    ($prepare:path, $($ours:literal),*; $($peer:literal),*) => {
+        &[
+            $($crate::row::Variant { name: $ours, prepare: |point| $prepare($ours, point) },)*
+            $(
+                #[cfg(feature = "peers")]
+                $crate::row::Variant { name: $peer, prepare: |point| $prepare($peer, point) },
+            )*
+        ]
+    };
+}
+pub(crate) use servers;
+
 /// The server of that name.
 pub fn server(name: &str) -> Server {
     SERVERS

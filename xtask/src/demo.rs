@@ -51,14 +51,8 @@ pub(crate) fn run(size: u32) -> Result<()> {
 
 /// Builds the example that the demonstration is about.
 fn build_cp() -> Result<PathBuf> {
-    let mut command = workspace::cargo([
-        "build",
-        "--release",
-        "--package",
-        "ring-io-ops",
-        "--example",
-        "cp",
-    ]);
+    let mut command =
+        workspace::cargo(["build", "--release", "--package", "cp", "--example", "cp"]);
     workspace::executable(&mut command, "cp")
 }
 

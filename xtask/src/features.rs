@@ -43,7 +43,7 @@ pub(crate) fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
     Ok(())
 }
 
-/// The crates that are published: all but xtask.
+/// The crates that are published: all but xtask and the example `cp`.
 fn libraries() -> Result<Vec<Package>> {
     let packages = workspace::metadata()?.packages;
     // `publish = false` comes out as an empty list of registries.

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use crate::echo;
 use crate::load::Helper;
-use crate::row::{Prepared, Row, Skip, Target, Variant, goal};
+use crate::row::{Prepared, Row, Skip, Target, goal};
 
 pub const ECHO: Row = Row {
     name: "echo",
@@ -12,34 +12,7 @@ pub const ECHO: Row = Row {
     axis: "connections",
     points: &[64],
     counted: &[64],
-    variants: &[
-        Variant {
-            name: "C",
-            prepare: |connections| loaded("C", connections),
-        },
-        Variant {
-            name: "C, gathering",
-            prepare: |connections| loaded("C, gathering", connections),
-        },
-        Variant {
-            name: "ring-io",
-            prepare: |connections| loaded("ring-io", connections),
-        },
-        Variant {
-            name: "ring-io, gathering",
-            prepare: |connections| loaded("ring-io, gathering", connections),
-        },
-        #[cfg(feature = "peers")]
-        Variant {
-            name: "tokio",
-            prepare: |connections| loaded("tokio", connections),
-        },
-        #[cfg(feature = "peers")]
-        Variant {
-            name: "monoio",
-            prepare: |connections| loaded("monoio", connections),
-        },
-    ],
+    variants: echo::servers!(loaded),
     goals: &[
         goal("ring-io", Target::Ratio, 64, 1.01),
         goal("ring-io, gathering", Target::Ratio, 64, 0.98),

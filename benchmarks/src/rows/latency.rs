@@ -3,8 +3,9 @@
 use std::env;
 use std::time::Duration;
 
+use crate::echo;
 use crate::load::{Helper, Paced};
-use crate::row::{COMMON, Done, Measure, Prepared, Row, Skip, Variant};
+use crate::row::{COMMON, Done, Measure, Prepared, Row, Skip};
 
 const CONNECTIONS: u32 = 64;
 
@@ -17,34 +18,7 @@ pub const HALF_LOAD: Row = Row {
     axis: "per mille",
     points: &[500, 990, 999],
     measure: Measure::Quantile,
-    variants: &[
-        Variant {
-            name: "C",
-            prepare: |_| at_half_load("C"),
-        },
-        Variant {
-            name: "C, gathering",
-            prepare: |_| at_half_load("C, gathering"),
-        },
-        Variant {
-            name: "ring-io",
-            prepare: |_| at_half_load("ring-io"),
-        },
-        Variant {
-            name: "ring-io, gathering",
-            prepare: |_| at_half_load("ring-io, gathering"),
-        },
-        #[cfg(feature = "peers")]
-        Variant {
-            name: "tokio",
-            prepare: |_| at_half_load("tokio"),
-        },
-        #[cfg(feature = "peers")]
-        Variant {
-            name: "monoio",
-            prepare: |_| at_half_load("monoio"),
-        },
-    ],
+    variants: echo::servers!(at_half_load),
     note: "Over 64 connections in turns. The rate is half of what C's server and the one who asks reach together, found \
            anew for each round and the same for all in it. The time counts from the moment a message was due, not from when it was sent: a \
            server that stands still makes all wait that come meanwhile.",
@@ -61,34 +35,7 @@ pub const ALONE: Row = Row {
     axis: "per mille",
     points: &[500, 990],
     measure: Measure::Quantile,
-    variants: &[
-        Variant {
-            name: "C",
-            prepare: |_| alone("C"),
-        },
-        Variant {
-            name: "C, gathering",
-            prepare: |_| alone("C, gathering"),
-        },
-        Variant {
-            name: "ring-io",
-            prepare: |_| alone("ring-io"),
-        },
-        Variant {
-            name: "ring-io, gathering",
-            prepare: |_| alone("ring-io, gathering"),
-        },
-        #[cfg(feature = "peers")]
-        Variant {
-            name: "tokio",
-            prepare: |_| alone("tokio"),
-        },
-        #[cfg(feature = "peers")]
-        Variant {
-            name: "monoio",
-            prepare: |_| alone("monoio"),
-        },
-    ],
+    variants: echo::servers!(alone),
     note: "The next message is sent when the last one is back, over one connection after the other: a policy that waits \
            for others makes each wait in vain.",
     chunk_ms: 50.0,
@@ -105,7 +52,7 @@ fn interval_ns() -> Result<u64, Skip> {
 }
 
 /// The server in another process, and who asks here.
-fn at_half_load(server: &str) -> Prepared {
+fn at_half_load(server: &str, _per_mille: u32) -> Prepared {
     let interval_ns = match env::var(COMMON) {
         Ok(text) => text.parse().map_err(Skip::because)?,
         // Alone, by hand.
@@ -119,7 +66,7 @@ fn at_half_load(server: &str) -> Prepared {
     }))
 }
 
-fn alone(server: &str) -> Prepared {
+fn alone(server: &str, _per_mille: u32) -> Prepared {
     let (server, mut paced) = both(server)?;
     Ok(Box::new(move |messages| {
         let _alive = &server;

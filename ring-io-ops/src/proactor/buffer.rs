@@ -27,6 +27,26 @@ pub unsafe trait IoBuf: 'static {
     /// # Panics
     ///
     /// When the range begins behind the initialised bytes or behind its own end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{File, IoBuf, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     let buffer = file.write_all_at(b"0123456789".to_vec(), 0).await?;
+    ///     // A read over the middle leaves the rest.
+    ///     let (_, part) = file.read_at(buffer.slice(4..6), 0).await?;
+    ///     assert_eq!(part.into_inner(), b"0123016789");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn slice(self, range: impl RangeBounds<usize>) -> Slice<Self>
     where
         Self: Sized,

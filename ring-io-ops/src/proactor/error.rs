@@ -107,6 +107,26 @@ pub struct Failed<T> {
 
 impl<T> Failed<T> {
     /// Takes it apart, for those who keep the buffer whatever happens.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, LocalProactor, OpenOptions};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let file = proactor.open("/dev/null", OpenOptions::new().read(true)).await?;
+    ///     let failed = file.write_at(b"keep me".to_vec(), 0).await.unwrap_err();
+    ///     let (error, buffer) = failed.into_parts();
+    ///     assert_eq!(error.errno().raw(), libc::EBADF);
+    ///     assert_eq!(buffer, b"keep me");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn into_parts(self) -> (OpError, T) {
         (self.error, self.value)
     }

@@ -127,6 +127,35 @@ pub trait Events: Handle {
     }
 
     /// Wakes up to `count` of those who wait for the word; the output is how many. Linux 6.7.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Events, LocalProactor};
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # use ring_io_ops::{FutexWait, Operation};
+    /// # if !ring_io_ops::ring::capabilities().is_ok_and(|k| k.supports(FutexWait::OPCODE)) { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let word = Arc::new(AtomicU32::new(0));
+    /// let handle = (*proactor).clone();
+    /// let waiting = proactor.spawn({
+    ///     let word = Arc::clone(&word);
+    ///     async move { handle.futex_wait(word, 0).await }
+    /// });
+    /// proactor.block_on(async {
+    ///     word.store(1, Ordering::Release);
+    ///     // Whether the other one waits already or not: it either sees the new value, or is woken.
+    ///     proactor.futex_wake(word, 1).await?;
+    ///     waiting.await.expect("it does not panic")?;
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn futex_wake(&self, word: Arc<AtomicU32>, count: u32) -> <Self as Start<WakeWord>>::Op<'_>
     where
         Self: Start<WakeWord>,

@@ -124,6 +124,19 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// [`SendError`], with the message.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{SendError, mailbox};
+    ///
+    /// let (sender, mut mailbox) = mailbox(1);
+    /// sender.try_send("first").expect("there is room for one");
+    /// let full = sender.try_send("second").unwrap_err();
+    /// assert_eq!(full, SendError::Full("second"));
+    /// assert_eq!(mailbox.try_receive(), Some("first"));
+    /// sender.try_send(full.into_message()).expect("there is room again");
+    /// ```
     pub fn try_send(&self, message: T) -> Result<(), SendError<T>> {
         let mut state = self.shared.lock();
         if state.is_closed {

@@ -20,6 +20,27 @@ macro_rules! end {
     ($end:ident, $std:ident) => {
         impl<H: Handle<Fd = OwnedFd>> $end<H> {
             /// Takes over an end of the standard library.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use ring_io_ops::proactor::{LocalProactor, PipeReader};
+            /// use std::io::Write;
+            ///
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+            /// let proactor = LocalProactor::new()?;
+            /// let (reader, mut writer) = std::io::pipe()?;
+            /// let reader = PipeReader::from_std(&proactor, reader);
+            /// proactor.block_on(async {
+            ///     writer.write_all(b"from somebody else")?;
+            ///     let (_, bytes) = reader.read(Vec::with_capacity(64)).await?;
+            ///     assert_eq!(bytes, b"from somebody else");
+            ///     std::io::Result::Ok(())
+            /// })?;
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn from_std(proactor: &impl AsHandle<Handle = H>, end: io::$std) -> Self {
                 Self::from_fd(proactor, end.into())
             }
@@ -31,9 +52,30 @@ macro_rules! end {
 
             /// The end for the standard library, with a descriptor of its own.
             ///
+            /// The one that it had is closed with what is submitted next: only then does the other end see it gone.
+            ///
             /// # Errors
             ///
             /// As [`OwnedFd::try_clone`]; the end is closed then.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use ring_io_ops::proactor::{LocalProactor, Pipes};
+            /// use std::io::{Read, Write};
+            ///
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+            /// let proactor = LocalProactor::new()?;
+            /// let (reader, writer) = proactor.pipe()?;
+            /// // For a library that reads and writes by itself, or a child process.
+            /// writer.into_std()?.write_all(b"some bytes")?;
+            /// let mut bytes = [0; 10];
+            /// reader.into_std()?.read_exact(&mut bytes)?;
+            /// assert_eq!(&bytes, b"some bytes");
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn into_std(self) -> io::Result<io::$std> {
                 self.descriptor.into_owned().map(Into::into)
             }
@@ -97,6 +139,29 @@ impl<H: Handle> PipeReader<H> {
     /// Waits until there is something, and reads what there is, as far as the buffer has room.
     ///
     /// The output is how many bytes were read, 0 when every writing end is closed, and the buffer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Pipes};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let (reader, writer) = proactor.pipe()?;
+    /// proactor.block_on(async {
+    ///     writer.write("some bytes").await?;
+    ///     let (n, buffer) = reader.read(Vec::with_capacity(64)).await?;
+    ///     assert_eq!(n, 10);
+    ///     drop(writer);
+    ///     // The last writing end is closed.
+    ///     let (n, _) = reader.read(buffer).await?;
+    ///     assert_eq!(n, 0);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn read<B>(&self, buffer: B) -> H::Op<'_>
     where
         B: IoBufMut,
@@ -111,6 +176,26 @@ impl<H: Handle> PipeWriter<H> {
     /// Waits until there is room, and writes what fits.
     ///
     /// The output is how many bytes were written, and the buffer. `EPIPE` when every reading end is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Pipes};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let (reader, writer) = proactor.pipe()?;
+    /// proactor.block_on(async {
+    ///     reader.close().await?;
+    ///     let failed = writer.write(b"for nobody".to_vec()).await.unwrap_err();
+    ///     assert_eq!(failed.errno().raw(), libc::EPIPE);
+    ///     assert_eq!(failed.value, b"for nobody");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn write<B>(&self, buffer: B) -> H::Op<'_>
     where
         B: IoBuf,

@@ -30,6 +30,25 @@ impl<H: Handle> Timer<H> {
     }
 
     /// Moves the moment, also one that has come. Whoever waits has to wait again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Events, LocalProactor};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let mut timer = proactor.timer(Instant::now());
+    /// proactor.block_on(&mut timer);
+    /// let next = Instant::now() + Duration::from_millis(1);
+    /// timer.set(next);
+    /// proactor.block_on(&mut timer);
+    /// assert!(Instant::now() >= next);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set(&mut self, at: Instant) {
         self.at = at;
         self.sleep = Some(self.handle.sleep_until(at));
@@ -89,6 +108,25 @@ impl<H: Handle> Interval<H> {
     }
 
     /// Waits for the next beat; the output is when it was due.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Events, LocalProactor};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let mut interval = proactor.interval(Duration::from_millis(1));
+    /// proactor.block_on(async {
+    ///     let first = interval.tick().await;
+    ///     // However late this task comes: when it was due, not when it was told.
+    ///     assert_eq!(interval.tick().await, first + interval.period());
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn tick(&mut self) -> impl Future<Output = Instant> + '_ {
         std::future::poll_fn(|context| self.poll_tick(context))
     }

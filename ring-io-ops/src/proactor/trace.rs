@@ -179,7 +179,7 @@ mod off {
 
     /// No events.
     #[derive(Debug, Default)]
-    pub(crate) struct Events;
+    pub(crate) struct Events(());
 
     impl Events {
         #[inline(always)]

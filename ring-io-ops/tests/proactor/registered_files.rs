@@ -5,6 +5,7 @@ use std::future::{Future, poll_fn};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream as StdTcpStream;
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -34,13 +35,24 @@ fn proactor_with(slots: u32) -> Option<(Runner, Registered<Handle>)> {
     }
 }
 
+/// One slot, and a kernel that makes descriptors of what is in a slot.
+fn proactor_that_gives_back() -> Option<(Runner, Registered<Handle>)> {
+    let one = proactor_with(1)?;
+    let kernel = ring_io_ops::ring::capabilities().expect("there is a ring");
+    if kernel.supports(FixedFdInstall::OPCODE) {
+        return Some(one);
+    }
+    skip("IORING_OP_FIXED_FD_INSTALL needs Linux 6.8");
+    None
+}
+
 fn poll_once<F: Future + ?Sized>(future: &mut Pin<&mut F>) -> Poll<F::Output> {
     future
         .as_mut()
         .poll(&mut Context::from_waker(Waker::noop()))
 }
 
-fn temporary() -> (tempfile::TempDir, std::path::PathBuf) {
+fn temporary() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("file");
     fs::write(&path, b"content").expect("a file");
@@ -48,7 +60,7 @@ fn temporary() -> (tempfile::TempDir, std::path::PathBuf) {
 }
 
 /// Whether the process has a descriptor of the file.
-fn is_open(path: &std::path::Path) -> bool {
+fn is_open(path: &Path) -> bool {
     let path = path.canonicalize().expect("a path");
     fs::read_dir("/proc/self/fd")
         .expect("the list of descriptors")
@@ -66,6 +78,21 @@ async fn register_when_free(proactor: &Runner, mut file: File<Handle>) -> File<R
         assert_eq!(failed.error, OpError::TableFull);
         file = failed.value;
         proactor.sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Opens a file into the table as soon as a slot is free.
+async fn open_when_free(
+    proactor: &Runner,
+    table: &Registered<Handle>,
+    path: &Path,
+    options: OpenOptions,
+) -> File<Registered<Handle>> {
+    loop {
+        match table.open(path, options).await {
+            Err(OpError::TableFull) => proactor.sleep(Duration::from_millis(1)).await,
+            opened => return opened.expect("the slot is free"),
+        }
     }
 }
 
@@ -194,12 +221,7 @@ fn a_slot_that_a_link_names_is_not_emptied_before_the_link_has_ended() {
         let full = table.open(&other, options).await.expect_err("it is kept");
         assert_eq!(full, OpError::TableFull);
         writer.write_all(&[1]).expect("a byte");
-        let other = loop {
-            match table.open(&other, options).await {
-                Err(OpError::TableFull) => proactor.sleep(Duration::from_millis(1)).await,
-                opened => break opened.expect("the slot is free"),
-            }
-        };
+        let other = open_when_free(&proactor, &table, &other, options).await;
         other.sync_all().await.expect("a sync");
     });
     assert_eq!(fs::read(&path).expect("the first"), b"written");
@@ -221,13 +243,7 @@ fn a_slot_that_a_worker_is_asked_for_is_not_emptied_before_that_is_over() {
             assert!(poll_once(&mut cut.as_mut()).is_pending());
             std::mem::forget(cut);
             drop(file);
-            let next = loop {
-                match table.open(&other, options).await {
-                    Err(OpError::TableFull) => proactor.sleep(Duration::from_millis(1)).await,
-                    opened => break opened.expect("the slot is free"),
-                }
-            };
-            drop(next);
+            drop(open_when_free(&proactor, &table, &other, options).await);
             assert_eq!(fs::metadata(&path).expect("the first").len(), 4096);
             assert_eq!(fs::metadata(&other).expect("the second").len(), 0);
             fs::write(&path, b"").expect("it is cut");
@@ -280,13 +296,9 @@ fn an_open_into_the_table_that_is_dropped_gives_its_slot_back() {
 
 #[test]
 fn a_file_gets_a_descriptor_again_and_its_slot_is_free() {
-    let Some((proactor, table)) = proactor_with(1) else {
+    let Some((proactor, table)) = proactor_that_gives_back() else {
         return;
     };
-    let kernel = ring_io_ops::ring::capabilities().expect("there is a ring");
-    if !kernel.supports(FixedFdInstall::OPCODE) {
-        return skip("IORING_OP_FIXED_FD_INSTALL needs Linux 6.8");
-    }
     let (_folder, path) = temporary();
     proactor.block_on(async {
         let file = table.open(&path, READ).await.expect("the slot");
@@ -303,13 +315,9 @@ fn a_file_gets_a_descriptor_again_and_its_slot_is_free() {
 
 #[test]
 fn a_descriptor_that_nobody_waited_for_is_closed() {
-    let Some((proactor, table)) = proactor_with(1) else {
+    let Some((proactor, table)) = proactor_that_gives_back() else {
         return;
     };
-    let kernel = ring_io_ops::ring::capabilities().expect("there is a ring");
-    if !kernel.supports(FixedFdInstall::OPCODE) {
-        return skip("IORING_OP_FIXED_FD_INSTALL needs Linux 6.8");
-    }
     let (_folder, path) = temporary();
     proactor.block_on(async {
         let file = table.open(&path, READ).await.expect("the slot");

@@ -1,6 +1,7 @@
 //! What the proactors tell a subscriber, and when they tell nothing.
 
 mod collector;
+mod overflow;
 
 use std::cell::RefCell;
 use std::future::Future;

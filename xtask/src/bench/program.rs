@@ -372,14 +372,8 @@ fn measuring_cpu() -> usize {
 
 /// The example that copies a file with ring-io.
 fn example_cp() -> Result<PathBuf> {
-    let mut command = workspace::cargo([
-        "build",
-        "--release",
-        "--package",
-        "ring-io-ops",
-        "--example",
-        "cp",
-    ]);
+    let mut command =
+        workspace::cargo(["build", "--release", "--package", "cp", "--example", "cp"]);
     workspace::executable(&mut command, "cp")
 }
 

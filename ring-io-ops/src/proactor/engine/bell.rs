@@ -167,6 +167,8 @@ mod tests {
     use ring_io::Errno;
 
     use super::*;
+    #[cfg(feature = "tracing")]
+    use crate::proactor::tests::collector::Collector;
 
     fn bell() -> (Arc<SharedBell>, mpsc::Receiver<()>) {
         let (sender, receiver) = mpsc::channel();
@@ -203,6 +205,27 @@ mod tests {
         assert_eq!(heard.recv(), Err(mpsc::RecvError));
         // Ends.
         bell.ring_until_heard();
+    }
+
+    #[cfg(feature = "tracing")]
+    #[test]
+    fn a_refusal_is_told_and_so_is_how_many_there_were_when_it_is_heard() {
+        let (bell, heard) = bell();
+        bell.refuse(3);
+        assert!(!bell.state().ring());
+        let collector = Collector::default();
+        collector.hears(|| bell.ring_until_heard());
+        assert_eq!(heard.try_recv(), Ok(()));
+        let told = collector.of("ring_io::driver");
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told[0]
+                .field("message")
+                .starts_with("kernel refuses to wake")
+        );
+        assert_eq!(told[1].field("message"), "wake that was refused is heard");
+        assert_eq!(told[1].field("refusals"), "3");
+        assert!(told.iter().all(|told| told.level == tracing::Level::WARN));
     }
 
     #[test]

@@ -184,6 +184,34 @@ mod tests {
         close(number);
     }
 
+    #[cfg(feature = "tracing")]
+    #[test]
+    fn a_wake_that_is_refused_is_told_once() {
+        let (number, inbox) = open().expect("a number");
+        let (rang, heard) = mpsc::channel();
+        let mut refusals = 3;
+        inbox.set_bell(Some(Box::new(move || {
+            refusals -= 1;
+            refusals < 0 && rang.send(()).is_ok()
+        })));
+        let collector = crate::proactor::tests::collector::Collector::default();
+        collector.hears(|| wake(TaskId::new(0, 0, number)));
+        heard.recv().expect("it is rung until it is heard");
+        let told = collector.all();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0]
+                .field("message")
+                .starts_with("kernel refuses to wake")
+        );
+        assert_eq!(
+            (told[0].target, told[0].level),
+            ("ring_io::driver", tracing::Level::WARN)
+        );
+        inbox.set_bell(None);
+        close(number);
+    }
+
     #[test]
     fn nobody_tries_to_ring_when_the_list_was_taken() {
         let (number, inbox) = open().expect("a number");

@@ -74,6 +74,25 @@ impl<H: Handle> File<H> {
     ///
     /// - What the file system reports at last, such as `EIO` or `ENOSPC` of earlier writes. The file is closed then too.
     /// - [`OpError::Busy`]: an operation on it whose future was dropped is not over. The file is closed behind that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     file.write_all_at("some bytes", 0).await?;
+    ///     // Some file systems say only here that there was no space.
+    ///     file.close().await?;
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn close(self) -> Result<(), OpError>
     where
         H: Start<CloseFd<H>>,
@@ -86,6 +105,29 @@ impl<H: Handle> File<H> {
     /// Reads at `offset`, from the start of the buffer up to its capacity.
     ///
     /// The output is how many bytes were read, 0 at the end of the file, and the buffer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     file.write_all_at("0123456789", 0).await?;
+    ///     let (n, buffer) = file.read_at(Vec::with_capacity(4), 3).await?;
+    ///     assert_eq!((n, buffer.as_slice()), (4, b"3456".as_slice()));
+    ///
+    ///     // Behind the end there is nothing.
+    ///     let (n, buffer) = file.read_at(buffer, 10).await?;
+    ///     assert_eq!((n, buffer.len()), (0, 0));
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline(always)]
     pub fn read_at<B>(&self, buffer: B, offset: u64) -> H::Op<'_>
     where
@@ -97,6 +139,27 @@ impl<H: Handle> File<H> {
     }
 
     /// Reads at the file's own position, which moves, as it does for pipes, terminals and streams.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     file.write_all_at("one, two", 0).await?;
+    ///     let (_, buffer) = file.read(Vec::with_capacity(5)).await?;
+    ///     assert_eq!(buffer, b"one, ");
+    ///     let (_, buffer) = file.read(buffer).await?;
+    ///     assert_eq!(buffer, b"two");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline(always)]
     pub fn read<B>(&self, buffer: B) -> H::Op<'_>
     where
@@ -107,6 +170,30 @@ impl<H: Handle> File<H> {
     }
 
     /// As [`read_at`](Self::read_at), with flags such as [`RwFlags::NOWAIT`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::RwFlags;
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     file.write_all_at("cached", 0).await?;
+    ///     // What lies in memory, and no disk is waited for.
+    ///     match file.read_at_with(vec![0; 6], 0, RwFlags::NOWAIT).await {
+    ///         Ok((n, buffer)) => assert_eq!(&buffer[..n], b"cached"),
+    ///         // Nothing does, or this file system cannot tell.
+    ///         Err(failed) => assert!([libc::EAGAIN, libc::EOPNOTSUPP].contains(&failed.errno().raw())),
+    ///     }
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn read_at_with<B>(&self, buffer: B, offset: u64, flags: RwFlags) -> H::Op<'_>
     where
         B: IoBufMut,
@@ -170,6 +257,27 @@ impl<H: Handle> File<H> {
     }
 
     /// Reads at `offset` into one buffer after the other. At most 1024 of them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     file.write_all_at("head and body", 0).await?;
+    ///     let buffers = vec![Vec::with_capacity(4), Vec::with_capacity(64)];
+    ///     let (n, buffers) = file.read_vectored_at(buffers, 0).await?;
+    ///     assert_eq!(n, 13);
+    ///     assert_eq!(buffers, [b"head".to_vec(), b" and body".to_vec()]);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn read_vectored_at<B>(&self, buffers: Vec<B>, offset: u64) -> H::Op<'_>
     where
         B: IoBufMut,
@@ -184,6 +292,28 @@ impl<H: Handle> File<H> {
 
     /// As [`read_at`](Self::read_at), into a registered buffer: the kernel need not look its pages up. With a file that is
     /// [registered](Self::register) it need not look that up either.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{File, IoBuf, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// let buffers = proactor.registered_buffers(1, 4096)?;
+    /// proactor.block_on(async {
+    ///     file.write_all_at("some bytes", 0).await?;
+    ///     let buffer = buffers.take().expect("the one");
+    ///     // A part of it, as of any buffer.
+    ///     let (n, buffer) = file.read_fixed_at(buffer.slice(..4), 0).await?;
+    ///     assert_eq!((n, &buffer.into_inner()[..4]), (4, b"some".as_slice()));
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline(always)]
     pub fn read_fixed_at<B>(&self, buffer: B, offset: u64) -> H::Op<'_>
     where
@@ -199,6 +329,26 @@ impl<H: Handle> File<H> {
     /// Writes the buffer's initialised bytes at `offset`.
     ///
     /// The output is how many bytes were written, and the buffer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     let (n, buffer) = file.write_at(b"some bytes".to_vec(), 100).await?;
+    ///     assert!(n > 0);
+    ///     // The buffer is there again, for the next write.
+    ///     file.write_at(buffer, 0).await?;
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline(always)]
     pub fn write_at<B>(&self, buffer: B, offset: u64) -> H::Op<'_>
     where
@@ -210,6 +360,25 @@ impl<H: Handle> File<H> {
     }
 
     /// Writes at the file's own position, which moves.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     file.write("one, ").await?;
+    ///     file.write("two").await?;
+    ///     assert_eq!(file.read_exact_at(vec![0; 8], 0).await?, b"one, two");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline(always)]
     pub fn write<B>(&self, buffer: B) -> H::Op<'_>
     where
@@ -220,6 +389,25 @@ impl<H: Handle> File<H> {
     }
 
     /// As [`write_at`](Self::write_at), with flags such as [`RwFlags::DSYNC`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::RwFlags;
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     // On the disk when it has ended, as with `sync_data` behind it.
+    ///     file.write_at_with("a record", 0, RwFlags::DSYNC).await?;
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn write_at_with<B>(&self, buffer: B, offset: u64, flags: RwFlags) -> H::Op<'_>
     where
         B: IoBuf,
@@ -234,6 +422,24 @@ impl<H: Handle> File<H> {
     /// # Errors
     ///
     /// Those of the writes; [`OpError::WroteNothing`] when one made no progress. How much was written is not told.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     let megabyte = file.write_all_at(vec![7; 1 << 20], 0).await?;
+    ///     assert_eq!(file.metadata().await?.len(), megabyte.len() as u64);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn write_all_at<B>(&self, mut buffer: B, offset: u64) -> Result<B, Failed<B>>
     where
         B: IoBuf,
@@ -262,6 +468,25 @@ impl<H: Handle> File<H> {
     }
 
     /// Writes one buffer after the other at `offset`. At most 1024 of them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     let (n, _) = file.write_vectored_at(vec!["head", " and ", "body"], 0).await?;
+    ///     assert_eq!(n, 13);
+    ///     assert_eq!(file.read_exact_at(vec![0; 13], 0).await?, b"head and body");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn write_vectored_at<B>(&self, buffers: Vec<B>, offset: u64) -> H::Op<'_>
     where
         B: IoBuf,
@@ -275,6 +500,28 @@ impl<H: Handle> File<H> {
     }
 
     /// As [`write_at`](Self::write_at), out of a registered buffer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{File, IoBuf, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// let buffers = proactor.registered_buffers(1, 4096)?;
+    /// proactor.block_on(async {
+    ///     let mut buffer = buffers.take().expect("the one");
+    ///     buffer[..4].copy_from_slice(b"some");
+    ///     let (n, _) = file.write_fixed_at(buffer.slice(..4), 0).await?;
+    ///     assert_eq!(n, 4);
+    ///     assert_eq!(file.read_exact_at(vec![0; 4], 0).await?, b"some");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline(always)]
     pub fn write_fixed_at<B>(&self, buffer: B, offset: u64) -> H::Op<'_>
     where
@@ -288,6 +535,24 @@ impl<H: Handle> File<H> {
     // Everything else.
 
     /// Waits until content and metadata lie on the device. `fsync(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     file.write_all_at("a record", 0).await?;
+    ///     file.sync_all().await?;
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sync_all(&self) -> H::Op<'_>
     where
         H: Start<Plain<Fsync>>,
@@ -308,6 +573,29 @@ impl<H: Handle> File<H> {
     /// Writes a part's pages out. It is no promise that they can be read after a crash: see `sync_file_range(2)`.
     ///
     /// `len` is in bytes; 0 means up to the end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::SyncFileRangeFlags;
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     // The disk is kept busy while the second half is made.
+    ///     file.write_all_at(vec![1; 4096], 0).await?;
+    ///     file.sync_range(0, 4096, SyncFileRangeFlags::WRITE).await?;
+    ///     file.write_all_at(vec![2; 4096], 4096).await?;
+    ///     // Only this promises that it is there after a crash.
+    ///     file.sync_all().await?;
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sync_range(&self, offset: u64, len: u32, flags: SyncFileRangeFlags) -> H::Op<'_>
     where
         H: Start<Plain<SyncFileRange>>,
@@ -317,6 +605,28 @@ impl<H: Handle> File<H> {
     }
 
     /// Reserves space, or, with a mode, punches a hole, moves what is behind, or writes zeros. `fallocate(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::FallocateFlags;
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     // Room for a megabyte, which no later write can lack, and the length stays.
+    ///     file.allocate(0, 1 << 20, FallocateFlags::KEEP_SIZE).await?;
+    ///     let metadata = file.metadata().await?;
+    ///     assert_eq!(metadata.len(), 0);
+    ///     assert!(metadata.blocks() * 512 >= 1 << 20);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn allocate(&self, offset: u64, len: u64, mode: FallocateFlags) -> H::Op<'_>
     where
         H: Start<Plain<Fallocate>>,
@@ -326,6 +636,25 @@ impl<H: Handle> File<H> {
     }
 
     /// Says how a part of the file is going to be used. A `len` of 0 means up to the end. `posix_fadvise(2)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::FileAdvice;
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     // From front to back: the kernel reads further ahead.
+    ///     file.advise(0, 0, FileAdvice::SEQUENTIAL).await?;
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn advise(&self, offset: u64, len: u64, advice: FileAdvice) -> H::Op<'_>
     where
         H: Start<Plain<Fadvise>>,
@@ -344,6 +673,30 @@ impl<H: Handle> File<H> {
     }
 
     /// Reads an extended attribute into a buffer. See [`Files::xattr`](super::Files::xattr).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::XattrFlags;
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     match file.set_xattr("user.kind", "draft", XattrFlags::CREATE).await {
+    ///         Ok(_) => {}
+    ///         // Not every file system has them.
+    ///         Err(_) => return Ok(()),
+    ///     }
+    ///     let (n, kind) = file.xattr("user.kind", Vec::with_capacity(16)).await?;
+    ///     assert_eq!((n, kind.as_slice()), (5, b"draft".as_slice()));
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn xattr<B>(&self, name: impl AsRef<OsStr>, buffer: B) -> H::Op<'_>
     where
         B: IoBufMut,
@@ -420,6 +773,26 @@ impl<H: Handle<Fd = OwnedFd>> File<H> {
     }
 
     /// Asks what the kernel knows about the file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{File, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let file = File::from_std(&proactor, tempfile::tempfile()?);
+    /// proactor.block_on(async {
+    ///     file.write_all_at("some bytes", 0).await?;
+    ///     let metadata = file.metadata().await?;
+    ///     assert!(metadata.is_file());
+    ///     assert_eq!(metadata.len(), 10);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn metadata(&self) -> H::Op<'_>
     where
         H: Start<ReadMetadata>,

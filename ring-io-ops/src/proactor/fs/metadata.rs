@@ -121,6 +121,20 @@ impl Metadata {
     }
 
     /// Everything, as the kernel wrote it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let metadata = proactor.block_on(proactor.metadata("/proc/self/exe"))?;
+    /// assert!(metadata.statx().stx_mask & libc::STATX_SIZE != 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn statx(&self) -> &libc::statx {
         &self.statx
     }

@@ -59,6 +59,29 @@ use crate::{RenameFlags, StatxFlags, UnlinkFlags, XattrFlags};
 /// ```
 pub trait Files: Handle {
     /// Opens a file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, LocalProactor, OpenOptions};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let folder = tempfile::tempdir()?;
+    /// # let root = folder.path();
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     let notes = root.join("notes");
+    ///     let file = proactor.open(&notes, OpenOptions::new().write(true).create_new(true)).await?;
+    ///     file.write_all_at("one", 0).await?;
+    ///     // A second one is not made.
+    ///     let again = proactor.open(&notes, OpenOptions::new().write(true).create_new(true)).await;
+    ///     assert_eq!(again.unwrap_err().errno().raw(), libc::EEXIST);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn open(
         &self,
         path: impl AsRef<Path>,
@@ -79,6 +102,27 @@ pub trait Files: Handle {
     }
 
     /// The same of a symbolic link itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let folder = tempfile::tempdir()?;
+    /// # let root = folder.path();
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     proactor.symlink("nowhere", root.join("link")).await?;
+    ///     assert!(proactor.symlink_metadata(root.join("link")).await?.is_symlink());
+    ///     // At its end there is nothing.
+    ///     assert!(proactor.metadata(root.join("link")).await.is_err());
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn symlink_metadata(&self, path: impl AsRef<Path>) -> <Self as Start<ReadMetadata>>::Op<'_>
     where
         Self: Start<ReadMetadata>,
@@ -102,6 +146,36 @@ pub trait Files: Handle {
     }
 
     /// The same with flags: keep what is there, or exchange the two.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::RenameFlags;
+    /// use ring_io_ops::proactor::{Files, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let folder = tempfile::tempdir()?;
+    /// # let root = folder.path();
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     proactor.create_dir(root.join("live")).await?;
+    ///     proactor.create_dir(root.join("next")).await?;
+    ///     // Each has the other's name, and at no moment is there none.
+    ///     match proactor.rename_with(root.join("live"), root.join("next"), RenameFlags::EXCHANGE).await {
+    ///         Ok(()) => {}
+    ///         // Not every file system can.
+    ///         Err(error) => assert_eq!(error.errno().raw(), libc::EINVAL),
+    ///     }
+    ///
+    ///     // What is there is not replaced.
+    ///     let kept = proactor.rename_with(root.join("live"), root.join("next"), RenameFlags::NOREPLACE);
+    ///     assert!(kept.await.is_err());
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn rename_with(
         &self,
         from: impl AsRef<Path>,
@@ -123,6 +197,27 @@ pub trait Files: Handle {
     }
 
     /// Removes an empty folder.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let folder = tempfile::tempdir()?;
+    /// # let root = folder.path();
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     proactor.create_dir(root.join("folder")).await?;
+    ///     proactor.create_dir(root.join("folder/within")).await?;
+    ///     let full = proactor.remove_dir(root.join("folder")).await;
+    ///     assert_eq!(full.unwrap_err().errno().raw(), libc::ENOTEMPTY);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn remove_dir(&self, path: impl AsRef<Path>) -> <Self as Start<ChangePath>>::Op<'_>
     where
         Self: Start<ChangePath>,
@@ -139,6 +234,25 @@ pub trait Files: Handle {
     }
 
     /// Makes a folder with permissions of which the process's mask is taken off.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let folder = tempfile::tempdir()?;
+    /// # let root = folder.path();
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     proactor.create_dir_with(root.join("private"), 0o700).await?;
+    ///     assert_eq!(proactor.metadata(root.join("private")).await?.mode() & 0o777, 0o700);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn create_dir_with(
         &self,
         path: impl AsRef<Path>,
@@ -151,6 +265,29 @@ pub trait Files: Handle {
     }
 
     /// Gives a file one more name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let folder = tempfile::tempdir()?;
+    /// # let root = folder.path();
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     std::fs::write(root.join("report"), "ten pages")?;
+    ///     proactor.hard_link(root.join("report"), root.join("latest")).await?;
+    ///     assert_eq!(proactor.metadata(root.join("latest")).await?.nlink(), 2);
+    ///     // The file is there as long as one of its names is.
+    ///     proactor.remove_file(root.join("report")).await?;
+    ///     assert_eq!(std::fs::read(root.join("latest"))?, b"ten pages");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn hard_link(
         &self,
         original: impl AsRef<Path>,
@@ -163,6 +300,27 @@ pub trait Files: Handle {
     }
 
     /// Makes a symbolic link that says `original`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// # let folder = tempfile::tempdir()?;
+    /// # let root = folder.path();
+    /// let proactor = LocalProactor::new()?;
+    /// proactor.block_on(async {
+    ///     std::fs::write(root.join("report"), "ten pages")?;
+    ///     // From the folder of the link on, not from the process's own.
+    ///     proactor.symlink("report", root.join("latest")).await?;
+    ///     assert_eq!(proactor.metadata(root.join("latest")).await?.len(), 9);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     fn symlink(
         &self,
         original: impl AsRef<Path>,

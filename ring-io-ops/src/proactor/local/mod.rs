@@ -356,6 +356,24 @@ impl LocalProactor {
     ///
     /// [`Leftover`]: the kernel has not let go of everything. What is left is leaked, not freed, because the kernel may
     /// still write to it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Pipes};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let (reader, _writer) = proactor.pipe()?;
+    /// proactor.spawn(async move { reader.read(Vec::with_capacity(64)).await });
+    /// proactor.block_on(async {});
+    /// // The read would never end: it is cancelled, and its buffer freed.
+    /// proactor.shutdown(Duration::from_secs(60))?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn shutdown(self, grace: Duration) -> Result<(), Leftover> {
         self.stop(grace)
     }
@@ -409,6 +427,26 @@ impl LocalHandle {
     }
 
     /// Starts a task. It runs within [`block_on`](LocalProactor::block_on), also without its handle.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// // Tasks own what they use: here a handle.
+    /// let handle = (*proactor).clone();
+    /// let task = proactor.spawn(async move { handle.metadata("/proc").await });
+    /// proactor.block_on(async {
+    ///     let metadata = task.await.expect("it does not panic")?;
+    ///     assert!(metadata.is_dir());
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
@@ -437,6 +475,22 @@ impl LocalHandle {
     }
 
     /// Waits until `duration` has passed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::LocalProactor;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let begin = Instant::now();
+    /// proactor.block_on(proactor.sleep(Duration::from_millis(1)));
+    /// assert!(begin.elapsed() >= Duration::from_millis(1));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sleep(&self, duration: Duration) -> Sleep {
         self.sleep_until(moment_after(duration))
     }

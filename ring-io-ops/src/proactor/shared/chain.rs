@@ -15,8 +15,9 @@ use super::Proactor;
 use super::driver::Driver;
 use super::exchange::{Completed, Exchange, Gone};
 use super::flight::{ChainFlight, Message, NEW, Next};
-use super::gate::{Admission, Ticket};
+use super::gate::Admission;
 use super::op::{Granted, Op};
+use super::phase::Phase;
 use super::queue::Link;
 use super::shared::Shared;
 use super::sleep::Sleep;
@@ -53,16 +54,6 @@ pub struct Chain<'p, L: ChainLinks + Send> {
     always: u32,
     /// A deadline has passed: being cancelled means being late.
     expired: bool,
-}
-
-enum Phase {
-    New,
-    /// Waits until others have completed.
-    Waiting(Ticket),
-    /// Before it was pushed.
-    Cancelled,
-    Started,
-    Over,
 }
 
 /// What the future, the queue and the driver share of one chain.
@@ -287,19 +278,8 @@ impl<'p, L: ChainLinks + Send> Chain<'p, L> {
 
     /// See [`OpFuture::cancel`].
     pub fn cancel(&mut self) {
-        match &self.phase {
-            Phase::New | Phase::Waiting(_) => {
-                let phase = std::mem::replace(&mut self.phase, Phase::Cancelled);
-                if let Phase::Waiting(ticket) = phase {
-                    self.shared.leave(&ticket);
-                }
-            }
-            Phase::Started => {
-                if self.node.exchange.cancel() {
-                    self.push_again();
-                }
-            }
-            Phase::Cancelled | Phase::Over => {}
+        if self.phase.cancel(self.shared) && self.node.exchange.cancel() {
+            self.push_again();
         }
     }
 
@@ -329,17 +309,8 @@ impl<'p, L: ChainLinks + Send> Chain<'p, L> {
     }
 
     fn enter(&mut self, context: &Context<'_>) -> Poll<L::Outputs> {
-        let phase = std::mem::replace(&mut self.phase, Phase::New);
-        let mut ticket = match phase {
-            Phase::Waiting(ticket) => Some(ticket),
-            _ => None,
-        };
         let n = L::LEN as u32;
-        let admission = self.shared.admit(&mut ticket, n, context.waker());
-        if let Some(ticket) = ticket {
-            self.phase = Phase::Waiting(ticket);
-        }
-        match admission {
+        match self.phase.admit(self.shared, n, context.waker()) {
             Admission::Granted => self.launch(context.waker()),
             Admission::Waits => Poll::Pending,
             Admission::Closed => self.refuse(Completion::failed(OpError::Closed)),
@@ -494,16 +465,9 @@ impl<L: ChainLinks + Send> OpFuture for Chain<'_, L> {
 
 impl<L: ChainLinks + Send> fmt::Debug for Chain<'_, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let phase = match self.phase {
-            Phase::New => "new",
-            Phase::Waiting(_) => "waiting",
-            Phase::Cancelled => "cancelled",
-            Phase::Started => "started",
-            Phase::Over => "over",
-        };
         f.debug_struct("Chain")
             .field("links", &L::LEN)
-            .field("state", &phase)
+            .field("state", &self.phase.name())
             .finish_non_exhaustive()
     }
 }

@@ -12,6 +12,7 @@ mod gate;
 mod line;
 mod multishot;
 mod op;
+mod phase;
 #[cfg(test)]
 pub(super) mod played;
 pub(super) mod pools;
@@ -222,6 +223,23 @@ impl Proactor {
     ///
     /// [`Leftover`]: the kernel has not let go of everything. What is left is leaked, not freed, because the kernel may
     /// still write to it; its futures never end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, OpError, Proactor};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = Proactor::new()?;
+    /// let other = proactor.clone();
+    /// proactor.shutdown(Duration::from_secs(60))?;
+    /// let refused = futures_executor::block_on(other.metadata("/proc")).unwrap_err();
+    /// assert_eq!(refused, OpError::Closed);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn shutdown(self, grace: Duration) -> Result<(), Leftover> {
         self.owner.stop(grace)
     }
@@ -244,6 +262,26 @@ impl Proactor {
     /// # Panics
     ///
     /// On the driver's own thread, which would wait for itself: in a waker, or in the drop of a buffer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, OpenOptions, Proactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = Proactor::new()?;
+    /// let pool = proactor.registered_buffers(4, 4096)?;
+    /// futures_executor::block_on(async {
+    ///     let file = proactor.open("/proc/self/exe", OpenOptions::new().read(true)).await?;
+    ///     let buffer = pool.take().expect("all four are there");
+    ///     let (n, buffer) = file.read_fixed_at(buffer, 0).await?;
+    ///     assert_eq!((n, &buffer[1..4]), (4096, b"ELF".as_slice()));
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn registered_buffers(
         &self,
         count: u16,

@@ -15,7 +15,8 @@ use super::chain::Chain;
 use super::driver::Driver;
 use super::exchange::{Completed, Exchange, Gone};
 use super::flight::{Flight, Message, NEW, Next};
-use super::gate::{Admission, Ticket};
+use super::gate::Admission;
+use super::phase::Phase;
 use super::queue::Link;
 use super::shared::Shared;
 use super::sleep::Sleep;
@@ -45,16 +46,6 @@ pub struct Op<'p, T: OwnedOperation + Send> {
     phase: Phase,
     /// A deadline has passed: being cancelled means being late.
     expired: bool,
-}
-
-enum Phase {
-    New,
-    /// Waits until others have completed.
-    Waiting(Ticket),
-    /// Before it was pushed.
-    Cancelled,
-    Started,
-    Over,
 }
 
 /// What the future, the queue and the driver share of one operation.
@@ -207,19 +198,8 @@ impl<'p, T: OwnedOperation + Send> Op<'p, T> {
 
     /// See [`OpFuture::cancel`].
     pub fn cancel(&mut self) {
-        match &self.phase {
-            Phase::New | Phase::Waiting(_) => {
-                let phase = std::mem::replace(&mut self.phase, Phase::Cancelled);
-                if let Phase::Waiting(ticket) = phase {
-                    self.shared.leave(&ticket);
-                }
-            }
-            Phase::Started => {
-                if self.node.exchange.cancel() {
-                    self.push_again();
-                }
-            }
-            Phase::Cancelled | Phase::Over => {}
+        if self.phase.cancel(self.shared) && self.node.exchange.cancel() {
+            self.push_again();
         }
     }
 
@@ -249,16 +229,7 @@ impl<'p, T: OwnedOperation + Send> Op<'p, T> {
     }
 
     fn enter(&mut self, context: &Context<'_>) -> Poll<T::Output> {
-        let phase = std::mem::replace(&mut self.phase, Phase::New);
-        let mut ticket = match phase {
-            Phase::Waiting(ticket) => Some(ticket),
-            _ => None,
-        };
-        let admission = self.shared.admit(&mut ticket, 1, context.waker());
-        if let Some(ticket) = ticket {
-            self.phase = Phase::Waiting(ticket);
-        }
-        match admission {
+        match self.phase.admit(self.shared, 1, context.waker()) {
             Admission::Granted => self.launch(context.waker()),
             Admission::Waits => Poll::Pending,
             Admission::Closed | Admission::TooLarge => {
@@ -393,15 +364,8 @@ impl<T: OwnedOperation + Send> OpFuture for Op<'_, T> {
 
 impl<T: OwnedOperation + Send> fmt::Debug for Op<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let phase = match self.phase {
-            Phase::New => "new",
-            Phase::Waiting(_) => "waiting",
-            Phase::Cancelled => "cancelled",
-            Phase::Started => "started",
-            Phase::Over => "over",
-        };
         f.debug_struct("Op")
-            .field("state", &phase)
+            .field("state", &self.phase.name())
             .finish_non_exhaustive()
     }
 }

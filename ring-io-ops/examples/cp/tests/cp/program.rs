@@ -21,11 +21,32 @@ pub(crate) fn path() -> PathBuf {
     let profile = this.ancestors().nth(2).expect("a test lies in `deps`");
     let path = profile.join("examples/cp");
     assert!(
-        path.exists(),
-        "{} is missing: `cargo test` without `--test` builds it, and so does `cargo build --example cp`",
+        is_fresh(&path),
+        "{} is missing, or older than its source: \
+         `cargo test` without `--test` builds it, and so does `cargo build --example cp`",
         path.display()
     );
     path
+}
+
+/// Whether the example was built after the last change of a file that it is made from.
+///
+/// `cargo test --test cp` builds no example, and an old one would be tested in silence.
+fn is_fresh(example: &Path) -> bool {
+    let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
+    let Ok(built) = changed(example) else {
+        return false;
+    };
+    // Beside each program cargo leaves a rule for `make`, with all its sources, also those of the libraries here.
+    let rule = fs::read_to_string(example.with_extension("d")).expect("cargo's list of sources");
+    let (_, sources) = rule.split_once(": ").expect("a rule has a colon");
+    // A space within a name has a backslash before it.
+    let sources = sources.replace("\\ ", "\0");
+    let mut sources = sources
+        .split_whitespace()
+        .map(|name| name.replace('\0', " "));
+    // A source that is gone is a change too.
+    sources.all(|source| changed(source.as_ref()).is_ok_and(|changed| changed <= built))
 }
 
 /// Runs the example to its end.

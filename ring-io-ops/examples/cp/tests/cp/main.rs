@@ -5,13 +5,13 @@ mod ends;
 mod program;
 mod refusals;
 
-#[path = "../../../ring-io/tests/support/seccomp.rs"]
+#[path = "../../../../../ring-io/tests/support/seccomp.rs"]
 mod seccomp;
-#[path = "../../../ring-io/tests/support/skip.rs"]
+#[path = "../../../../../ring-io/tests/support/skip.rs"]
 mod skip;
 
 // The parts of the example that can be asked without running it.
-#[path = "../../examples/cp/extents.rs"]
+#[path = "../../src/extents.rs"]
 mod extents;
-#[path = "../../examples/cp/pieces.rs"]
+#[path = "../../src/pieces.rs"]
 mod pieces;
