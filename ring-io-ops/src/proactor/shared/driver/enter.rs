@@ -65,9 +65,7 @@ impl Driver {
         // Behind the mark: a timer that this does not see was set by somebody who sees the mark. Both look under the
         // lock of the timers, so one of the two comes first. So it is with who waits for a turn.
         let now = Instant::now();
-        if self.pass_over_at.is_none() {
-            self.watch_turns(now);
-        }
+        self.watch_turns(now);
         let next_timer = self.shared.timers().next();
         let limit = [next_timer, self.stop, self.pass_over_at]
             .into_iter()

@@ -117,13 +117,15 @@ impl Driver {
         }
         let before = self.wakers.len();
         self.shared.gate.pass_over(&mut self.wakers);
+        self.pass_over_at = None;
         self.watch_turns(now);
         self.wakers.len() != before
     }
 
-    /// Looks again in a while if somebody may keep others from their turn.
+    /// Looks again in a while if somebody may keep others from their turn, if that is not what is waited for already.
     pub(in crate::proactor::shared) fn watch_turns(&mut self, now: Instant) {
-        let watches = self.shared.gate.has_idle_turns();
-        self.pass_over_at = watches.then(|| now + TURN_MAX);
+        if self.pass_over_at.is_none() && self.shared.gate.has_idle_turns() {
+            self.pass_over_at = Some(now + TURN_MAX);
+        }
     }
 }
