@@ -27,6 +27,7 @@ use crate::proactor::error::OpError;
 use crate::proactor::handle::{OpFuture, Timeout};
 use crate::proactor::links::{LinkOp, StartChain};
 use crate::proactor::owned::{Completion, OwnedOperation};
+use crate::proactor::panics::Panics;
 
 /// Operations of a [`Proactor`](super::Proactor) of which each starts when the one before it has succeeded, without a
 /// way to user space between. [`Op::link`] makes one, of what methods of files and sockets return.
@@ -106,19 +107,29 @@ impl<L: ChainLinks + Send> Node<L> {
         let completions = self
             .progress
             .with_mut(|ends| unsafe { std::mem::take(&mut (*ends).completions) });
+        let mut heir = Abandon {
+            completions: &completions,
+            panics: Panics::default(),
+        };
         // SAFETY: the caller vouches for it.
         self.links
-            .with_mut(|links| unsafe { L::hand_over(&*links, &mut Abandon(&completions)) });
+            .with_mut(|links| unsafe { L::hand_over(&*links, &mut heir) });
+        heir.panics.resume();
     }
 }
 
-/// Cleans up behind each link that it takes.
-struct Abandon<'c>(&'c [Completion]);
+/// Cleans up behind each link that it takes, also where that panicked for another.
+struct Abandon<'c> {
+    completions: &'c [Completion],
+    panics: Panics,
+}
 
 impl TakeLinks for Abandon<'_> {
     fn take<T: OwnedOperation>(&mut self, place: usize, operation: MaybeUninit<T>) {
+        let completion = self.completions[place];
         // SAFETY: initialised, and the completion is its own.
-        unsafe { operation.assume_init().abandon(self.0[place]) };
+        self.panics
+            .catch(|| unsafe { operation.assume_init().abandon(completion) });
     }
 }
 

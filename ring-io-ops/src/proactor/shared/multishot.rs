@@ -179,17 +179,19 @@ impl<T: MultishotOperation + Send> Flight for Node<T> {
             state.owner = Side::Nobody;
         }
         drop(state);
+        let mut panics = Panics::default();
         self.operation.with_mut(|operation| {
             for completion in unread {
                 // SAFETY: the stream is gone, so the operation is the driver's (1); it is not dropped, as there are
                 // completions. Each is taken once.
-                unsafe { (*operation).assume_init_mut().abandon(completion) };
+                panics.catch(|| unsafe { (*operation).assume_init_mut().abandon(completion) });
             }
             if drops {
                 // SAFETY: as above; the kernel has ended it, and it is dropped once.
-                unsafe { (*operation).assume_init_drop() };
+                panics.catch(|| unsafe { (*operation).assume_init_drop() });
             }
         });
+        panics.resume();
     }
 }
 
@@ -410,7 +412,7 @@ impl<T: MultishotOperation + Send> OpStream for Multishot<'_, T> {
 
 impl<T: MultishotOperation + Send> Drop for Multishot<'_, T> {
     fn drop(&mut self) {
-        // What the operation owns is dropped also where somebody's waker panics.
+        // What the operation owns is cleaned up and dropped also where somebody's code panics.
         let mut panics = Panics::default();
         if let Phase::Waiting(ticket) = &self.phase {
             panics.catch(|| self.shared.leave(ticket));
@@ -427,14 +429,14 @@ impl<T: MultishotOperation + Send> Drop for Multishot<'_, T> {
         let unread = std::mem::take(&mut state.unread);
         state.owner = Side::Nobody;
         drop(state);
-        drop(waker);
+        panics.catch(|| drop(waker));
         self.node.operation.with_mut(|operation| {
             for completion in unread {
                 // SAFETY: initialised, and ours (1): it is not armed. Each completion is taken once.
-                unsafe { (*operation).assume_init_mut().abandon(completion) };
+                panics.catch(|| unsafe { (*operation).assume_init_mut().abandon(completion) });
             }
             // SAFETY: as above; nobody touches it any more.
-            unsafe { (*operation).assume_init_drop() };
+            panics.catch(|| unsafe { (*operation).assume_init_drop() });
         });
         panics.resume();
     }

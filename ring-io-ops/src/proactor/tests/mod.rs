@@ -5,6 +5,7 @@ mod chains;
 #[allow(dead_code, reason = "the tests of the events use the rest")]
 #[path = "../../../tests/tracing/collector.rs"]
 pub(super) mod collector;
+mod cleanup;
 mod driver;
 mod ends;
 mod model;
