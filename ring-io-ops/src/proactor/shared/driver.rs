@@ -232,6 +232,10 @@ impl Driver {
     pub(super) fn deliver(&mut self, flight: Arc<dyn Flight>, cancelled: bool) {
         match flight.key().load(Relaxed) {
             // If it is pending its place in the list is passed by: see `next_pending`.
+            NEW | PENDING if cancelled && flight.closes() => {
+                // Its future is gone. `ECANCELED` would be the kernel's word, behind which nobody knows what is open.
+                self.end(flight, Completion::failed(OpError::Closed));
+            }
             NEW | PENDING if cancelled => self.end(flight, Completion::cancelled()),
             NEW if self.stop.is_some() => self.end(flight, Completion::failed(OpError::Closed)),
             NEW => {
