@@ -79,7 +79,7 @@ struct State {
     unread_max: u32,
     progress: Progress,
     owner: Side,
-    /// The node is in the queue.
+    /// The node is in the queue, or whoever set this is about to push it.
     is_queued: bool,
     /// An end is asked for, and the driver does not know.
     is_cancelled: bool,
@@ -260,22 +260,24 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
             Phase::Waiting(ticket) => self.shared.leave(&ticket),
             Phase::Started => {
                 self.phase = Phase::Started;
-                let mut state = self.node.state();
-                self.tell_cancelled(&mut state);
+                self.tell_cancelled(self.node.state());
             }
             Phase::Over => self.phase = Phase::Over,
         }
     }
 
     /// Lets the driver cancel what it has.
-    fn tell_cancelled(&self, state: &mut State) {
+    fn tell_cancelled(&self, mut state: MutexGuard<'_, State>) {
         if state.progress != Progress::Armed {
             return;
         }
         state.is_cancelled = true;
-        if !std::mem::replace(&mut state.is_queued, true) {
+        let is_queued = std::mem::replace(&mut state.is_queued, true);
+        // A driver that is woken may call a subscriber, and wants the lock itself.
+        drop(state);
+        if !is_queued {
             // A driver that is gone has ended the operation, or leaked it.
-            // SAFETY: it was not queued, and under the lock nobody else pushes it.
+            // SAFETY: it was not queued, and whoever finds the mark set above does not push it.
             let _ = unsafe { self.shared.push(Arc::clone(&self.node) as Arc<dyn Message>) };
         }
     }
@@ -365,22 +367,20 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
         (state.is_cancelled, state.is_paused) = (false, false);
         // A request to cancel what has ended may still be on its way, and then brings the node.
         let is_queued = std::mem::replace(&mut state.is_queued, true);
-        let mut pushed = true;
-        if !is_queued {
-            // SAFETY: it was not queued, and under the lock nobody else pushes it.
-            pushed =
-                unsafe { self.shared.push(Arc::clone(&self.node) as Arc<dyn Message>) }.is_ok();
-            if !pushed {
-                state.progress = Progress::Over;
-            }
-        }
+        // As in `tell_cancelled`.
         drop(state);
-        drop(old);
-        if !pushed {
-            return self.refuse(OpError::Closed);
+        if !is_queued {
+            // SAFETY: as there.
+            let pushed = unsafe { self.shared.push(Arc::clone(&self.node) as Arc<dyn Message>) };
+            if pushed.is_err() {
+                self.node.state().progress = Progress::Over;
+                drop(old);
+                return self.refuse(OpError::Closed);
+            }
         }
         credit.spend();
         self.phase = Phase::Started;
+        drop(old);
         Poll::Pending
     }
 
@@ -421,8 +421,7 @@ impl<T: MultishotOperation + Send> Drop for Multishot<'_, T> {
         let waker = state.waker.take();
         if state.progress == Progress::Armed {
             state.owner = Side::Driver;
-            self.tell_cancelled(&mut state);
-            drop(state);
+            self.tell_cancelled(state);
             drop(waker);
             return;
         }
@@ -448,5 +447,59 @@ impl<T: MultishotOperation + Send> fmt::Debug for Multishot<'_, T> {
             .field("credit", &self.credit)
             .field("unread_max", &self.unread_max)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::*;
+
+    struct Nothing;
+
+    // SAFETY: the entry lends nothing.
+    unsafe impl MultishotOperation for Nothing {
+        type Item = ();
+
+        fn entry(&mut self) -> Sqe {
+            Sqe::new()
+        }
+
+        unsafe fn item(&mut self, _: Completion) {}
+    }
+
+    #[test]
+    fn the_driver_is_woken_without_the_lock() {
+        let rung = Arc::new(AtomicUsize::new(0));
+        let watched = Arc::new(OnceLock::<Arc<Node<Nothing>>>::new());
+        let bell = {
+            let (rung, watched) = (Arc::clone(&rung), Arc::clone(&watched));
+            move || {
+                let node = watched.get().expect("it is set below");
+                assert!(node.state.try_lock().is_ok(), "the driver wants the lock");
+                rung.fetch_add(1, Relaxed);
+                true
+            }
+        };
+        let shared = Arc::new(Shared::new(8, Box::new(bell)));
+        let mut stream = Multishot::new(&shared, Nothing);
+        let _ = watched.set(Arc::clone(&stream.node));
+        let fall_asleep = || {
+            shared.queue.take(&mut Vec::new());
+            watched.get().expect("set above").state().is_queued = false;
+            assert!(shared.queue.fall_asleep());
+        };
+        fall_asleep();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut stream).poll_next(&mut context).is_pending());
+        fall_asleep();
+        stream.cancel();
+        fall_asleep();
+        drop(stream);
+        assert_eq!(rung.load(Relaxed), 3);
+        shared.queue.close(&mut Vec::new());
     }
 }
