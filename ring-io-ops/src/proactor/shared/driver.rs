@@ -71,6 +71,8 @@ pub(super) struct Driver {
     /// Entries of the driver's own that were pushed and have not completed, at most [`OWN_MAX`].
     reserved: u32,
     pipe: Option<BellPipe>,
+    /// There was no room for the read of the pipe.
+    is_deaf: bool,
     batching: Batching,
     /// The number that the next pool of provided buffers gets.
     pub(super) next_group: u16,
@@ -122,6 +124,7 @@ impl Driver {
             held: Vec::new(),
             reserved: 0,
             pipe,
+            is_deaf: false,
             batching,
             next_group: 0,
             spin: Spin::new(spin),
@@ -152,6 +155,11 @@ impl Driver {
     #[cfg(test)]
     pub(super) const fn port_mut(&mut self) -> &mut Port {
         &mut self.port
+    }
+
+    #[cfg(test)]
+    pub(super) const fn is_deaf(&self) -> bool {
+        self.is_deaf
     }
 
     /// Runs until it is told to stop and everything has ended, or the time for that is up.
