@@ -177,7 +177,7 @@ mod off {
         pub(crate) const fn tell(self) {}
     }
 
-    /// No events.
+    /// No events. With a field, so that it is made as the other one is.
     #[derive(Debug, Default)]
     pub(crate) struct Events(());
 

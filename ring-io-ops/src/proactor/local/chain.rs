@@ -30,6 +30,10 @@ use crate::proactor::panics::Panics;
 /// Dropped, it is cancelled, as far as the kernel finds its links: one that starts right then, or is behind a link that
 /// it follows [always](Self::link_always), may run, and what it owns is freed behind it.
 ///
+/// The kernel looks a link's descriptors up when the turn of the link comes, not when the chain is submitted. So those of
+/// a [`RawOperation`](super::RawOperation), of which a splice has two, stay open until it is over, as
+/// [`RawOperation::new`](super::RawOperation::new) demands; it is best that they belong to what it owns.
+///
 /// # Examples
 ///
 /// ```

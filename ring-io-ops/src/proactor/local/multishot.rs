@@ -14,6 +14,7 @@ use crate::proactor::executor::waker;
 use crate::proactor::handle::Glance;
 use crate::proactor::next::{Next, OpStream};
 use crate::proactor::owned::{Completion, MultishotOperation};
+use crate::proactor::panics::Panics;
 
 /// An operation with many completions, as a stream of what they bring.
 ///
@@ -285,16 +286,18 @@ impl<T: MultishotOperation> Drop for Multishot<'_, T> {
             self.inner.with(|engine, _| engine.adopt(id, orphan));
             return self.inner.settle();
         }
-        // First, because what follows is code of the user's, and may panic.
-        self.inner.settle();
+        // All of it is code of the user's, and what panics keeps nothing else from its turn.
+        let mut panics = Panics::default();
+        panics.catch(|| self.inner.settle());
         if let Abandoned::Over(completions) = abandoned {
             for completion in completions {
                 // SAFETY: initialised (1); each is taken once.
-                unsafe { operation.assume_init_mut().abandon(completion) };
+                panics.catch(|| unsafe { operation.assume_init_mut().abandon(completion) });
             }
         }
         // SAFETY: initialised (1), and the kernel has ended it, or never had it.
-        unsafe { operation.assume_init_drop() };
+        panics.catch(|| unsafe { operation.assume_init_drop() });
+        panics.resume();
     }
 }
 

@@ -27,6 +27,7 @@ use crate::proactor::error::OpError;
 use crate::proactor::handle::{OpFuture, Timeout};
 use crate::proactor::links::{LinkOp, StartChain};
 use crate::proactor::owned::{Completion, OwnedOperation};
+use crate::proactor::panics::Panics;
 
 /// Operations of a [`Proactor`](super::Proactor) of which each starts when the one before it has succeeded, without a
 /// way to user space between. [`Op::link`] makes one, of what methods of files and sockets return.
@@ -39,6 +40,10 @@ use crate::proactor::owned::{Completion, OwnedOperation};
 ///
 /// Dropped, it is cancelled, as far as the kernel finds its links: one that starts right then, or is behind a link that
 /// it follows [always](Self::link_always), may run. What the links own is freed by the driver when all of them are over.
+///
+/// The kernel looks a link's descriptors up when the turn of the link comes, not when the chain is submitted. So those of
+/// a [`RawOperation`](super::RawOperation), of which a splice has two, stay open until it is over, as
+/// [`RawOperation::new`](super::RawOperation::new) demands; it is best that they belong to what it owns.
 ///
 /// # Invariants
 ///
@@ -106,19 +111,29 @@ impl<L: ChainLinks + Send> Node<L> {
         let completions = self
             .progress
             .with_mut(|ends| unsafe { std::mem::take(&mut (*ends).completions) });
+        let mut heir = Abandon {
+            completions: &completions,
+            panics: Panics::default(),
+        };
         // SAFETY: the caller vouches for it.
         self.links
-            .with_mut(|links| unsafe { L::hand_over(&*links, &mut Abandon(&completions)) });
+            .with_mut(|links| unsafe { L::hand_over(&*links, &mut heir) });
+        heir.panics.resume();
     }
 }
 
-/// Cleans up behind each link that it takes.
-struct Abandon<'c>(&'c [Completion]);
+/// Cleans up behind each link that it takes, also where that panicked for another.
+struct Abandon<'c> {
+    completions: &'c [Completion],
+    panics: Panics,
+}
 
 impl TakeLinks for Abandon<'_> {
     fn take<T: OwnedOperation>(&mut self, place: usize, operation: MaybeUninit<T>) {
+        let completion = self.completions[place];
         // SAFETY: initialised, and the completion is its own.
-        unsafe { operation.assume_init().abandon(self.0[place]) };
+        self.panics
+            .catch(|| unsafe { operation.assume_init().abandon(completion) });
     }
 }
 

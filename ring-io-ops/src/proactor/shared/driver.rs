@@ -71,6 +71,8 @@ pub(super) struct Driver {
     /// Entries of the driver's own that were pushed and have not completed, at most [`OWN_MAX`].
     reserved: u32,
     pipe: Option<BellPipe>,
+    /// There was no room for the read of the pipe.
+    is_deaf: bool,
     batching: Batching,
     /// The number that the next pool of provided buffers gets.
     pub(super) next_group: u16,
@@ -122,6 +124,7 @@ impl Driver {
             held: Vec::new(),
             reserved: 0,
             pipe,
+            is_deaf: false,
             batching,
             next_group: 0,
             spin: Spin::new(spin),
@@ -152,6 +155,11 @@ impl Driver {
     #[cfg(test)]
     pub(super) const fn port_mut(&mut self) -> &mut Port {
         &mut self.port
+    }
+
+    #[cfg(test)]
+    pub(super) const fn is_deaf(&self) -> bool {
+        self.is_deaf
     }
 
     /// Runs until it is told to stop and everything has ended, or the time for that is up.
@@ -232,6 +240,10 @@ impl Driver {
     pub(super) fn deliver(&mut self, flight: Arc<dyn Flight>, cancelled: bool) {
         match flight.key().load(Relaxed) {
             // If it is pending its place in the list is passed by: see `next_pending`.
+            NEW | PENDING if cancelled && flight.closes() => {
+                // Its future is gone. `ECANCELED` would be the kernel's word, behind which nobody knows what is open.
+                self.end(flight, Completion::failed(OpError::Closed));
+            }
             NEW | PENDING if cancelled => self.end(flight, Completion::cancelled()),
             NEW if self.stop.is_some() => self.end(flight, Completion::failed(OpError::Closed)),
             NEW => {

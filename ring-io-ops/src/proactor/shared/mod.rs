@@ -215,8 +215,9 @@ impl Proactor {
     /// Starts nothing any more, cancels what is in flight, and waits until the kernel has let go of everything, for
     /// `grace` at most. Blocks the thread meanwhile.
     ///
-    /// What has not started ends with [`OpError::Closed`], here and by other handles. Called again,
-    /// it answers the same at once. On the driver's own thread, in a waker or a drop, it waits for nothing and knows of
+    /// What has not started ends with [`OpError::Closed`], here and by other handles. Called again when that is over, it
+    /// answers the same at once; called meanwhile, by another thread, it waits for the end of the first call, whatever its
+    /// own `grace`. On the driver's own thread, in a waker or a drop, it waits for nothing and knows of
     /// nothing that is left.
     ///
     /// # Errors

@@ -79,7 +79,7 @@ struct State {
     unread_max: u32,
     progress: Progress,
     owner: Side,
-    /// The node is in the queue.
+    /// The node is in the queue, or whoever set this is about to push it.
     is_queued: bool,
     /// An end is asked for, and the driver does not know.
     is_cancelled: bool,
@@ -179,17 +179,19 @@ impl<T: MultishotOperation + Send> Flight for Node<T> {
             state.owner = Side::Nobody;
         }
         drop(state);
+        let mut panics = Panics::default();
         self.operation.with_mut(|operation| {
             for completion in unread {
                 // SAFETY: the stream is gone, so the operation is the driver's (1); it is not dropped, as there are
                 // completions. Each is taken once.
-                unsafe { (*operation).assume_init_mut().abandon(completion) };
+                panics.catch(|| unsafe { (*operation).assume_init_mut().abandon(completion) });
             }
             if drops {
                 // SAFETY: as above; the kernel has ended it, and it is dropped once.
-                unsafe { (*operation).assume_init_drop() };
+                panics.catch(|| unsafe { (*operation).assume_init_drop() });
             }
         });
+        panics.resume();
     }
 }
 
@@ -258,22 +260,24 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
             Phase::Waiting(ticket) => self.shared.leave(&ticket),
             Phase::Started => {
                 self.phase = Phase::Started;
-                let mut state = self.node.state();
-                self.tell_cancelled(&mut state);
+                self.tell_cancelled(self.node.state());
             }
             Phase::Over => self.phase = Phase::Over,
         }
     }
 
     /// Lets the driver cancel what it has.
-    fn tell_cancelled(&self, state: &mut State) {
+    fn tell_cancelled(&self, mut state: MutexGuard<'_, State>) {
         if state.progress != Progress::Armed {
             return;
         }
         state.is_cancelled = true;
-        if !std::mem::replace(&mut state.is_queued, true) {
+        let is_queued = std::mem::replace(&mut state.is_queued, true);
+        // A driver that is woken may call a subscriber, and wants the lock itself.
+        drop(state);
+        if !is_queued {
             // A driver that is gone has ended the operation, or leaked it.
-            // SAFETY: it was not queued, and under the lock nobody else pushes it.
+            // SAFETY: it was not queued, and whoever finds the mark set above does not push it.
             let _ = unsafe { self.shared.push(Arc::clone(&self.node) as Arc<dyn Message>) };
         }
     }
@@ -363,22 +367,20 @@ impl<'p, T: MultishotOperation + Send> Multishot<'p, T> {
         (state.is_cancelled, state.is_paused) = (false, false);
         // A request to cancel what has ended may still be on its way, and then brings the node.
         let is_queued = std::mem::replace(&mut state.is_queued, true);
-        let mut pushed = true;
-        if !is_queued {
-            // SAFETY: it was not queued, and under the lock nobody else pushes it.
-            pushed =
-                unsafe { self.shared.push(Arc::clone(&self.node) as Arc<dyn Message>) }.is_ok();
-            if !pushed {
-                state.progress = Progress::Over;
-            }
-        }
+        // As in `tell_cancelled`.
         drop(state);
-        drop(old);
-        if !pushed {
-            return self.refuse(OpError::Closed);
+        if !is_queued {
+            // SAFETY: as there.
+            let pushed = unsafe { self.shared.push(Arc::clone(&self.node) as Arc<dyn Message>) };
+            if pushed.is_err() {
+                self.node.state().progress = Progress::Over;
+                drop(old);
+                return self.refuse(OpError::Closed);
+            }
         }
         credit.spend();
         self.phase = Phase::Started;
+        drop(old);
         Poll::Pending
     }
 
@@ -410,7 +412,7 @@ impl<T: MultishotOperation + Send> OpStream for Multishot<'_, T> {
 
 impl<T: MultishotOperation + Send> Drop for Multishot<'_, T> {
     fn drop(&mut self) {
-        // What the operation owns is dropped also where somebody's waker panics.
+        // What the operation owns is cleaned up and dropped also where somebody's code panics.
         let mut panics = Panics::default();
         if let Phase::Waiting(ticket) = &self.phase {
             panics.catch(|| self.shared.leave(ticket));
@@ -419,22 +421,21 @@ impl<T: MultishotOperation + Send> Drop for Multishot<'_, T> {
         let waker = state.waker.take();
         if state.progress == Progress::Armed {
             state.owner = Side::Driver;
-            self.tell_cancelled(&mut state);
-            drop(state);
+            self.tell_cancelled(state);
             drop(waker);
             return;
         }
         let unread = std::mem::take(&mut state.unread);
         state.owner = Side::Nobody;
         drop(state);
-        drop(waker);
+        panics.catch(|| drop(waker));
         self.node.operation.with_mut(|operation| {
             for completion in unread {
                 // SAFETY: initialised, and ours (1): it is not armed. Each completion is taken once.
-                unsafe { (*operation).assume_init_mut().abandon(completion) };
+                panics.catch(|| unsafe { (*operation).assume_init_mut().abandon(completion) });
             }
             // SAFETY: as above; nobody touches it any more.
-            unsafe { (*operation).assume_init_drop() };
+            panics.catch(|| unsafe { (*operation).assume_init_drop() });
         });
         panics.resume();
     }
@@ -446,5 +447,59 @@ impl<T: MultishotOperation + Send> fmt::Debug for Multishot<'_, T> {
             .field("credit", &self.credit)
             .field("unread_max", &self.unread_max)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::*;
+
+    struct Nothing;
+
+    // SAFETY: the entry lends nothing.
+    unsafe impl MultishotOperation for Nothing {
+        type Item = ();
+
+        fn entry(&mut self) -> Sqe {
+            Sqe::new()
+        }
+
+        unsafe fn item(&mut self, _: Completion) {}
+    }
+
+    #[test]
+    fn the_driver_is_woken_without_the_lock() {
+        let rung = Arc::new(AtomicUsize::new(0));
+        let watched = Arc::new(OnceLock::<Arc<Node<Nothing>>>::new());
+        let bell = {
+            let (rung, watched) = (Arc::clone(&rung), Arc::clone(&watched));
+            move || {
+                let node = watched.get().expect("it is set below");
+                assert!(node.state.try_lock().is_ok(), "the driver wants the lock");
+                rung.fetch_add(1, Relaxed);
+                true
+            }
+        };
+        let shared = Arc::new(Shared::new(8, Box::new(bell)));
+        let mut stream = Multishot::new(&shared, Nothing);
+        let _ = watched.set(Arc::clone(&stream.node));
+        let fall_asleep = || {
+            shared.queue.take(&mut Vec::new());
+            watched.get().expect("set above").state().is_queued = false;
+            assert!(shared.queue.fall_asleep());
+        };
+        fall_asleep();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut stream).poll_next(&mut context).is_pending());
+        fall_asleep();
+        stream.cancel();
+        fall_asleep();
+        drop(stream);
+        assert_eq!(rung.load(Relaxed), 3);
+        shared.queue.close(&mut Vec::new());
     }
 }

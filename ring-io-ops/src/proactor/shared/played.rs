@@ -21,10 +21,19 @@ pub(crate) struct Played {
 
 impl Played {
     pub(crate) fn new(in_flight: u32, faults: Box<dyn Faults>) -> Self {
+        Self::with_bell(in_flight, faults, false)
+    }
+
+    /// Woken as on kernels that take no messages from threads without a ring.
+    pub(crate) fn with_pipe(in_flight: u32, faults: Box<dyn Faults>) -> Self {
+        Self::with_bell(in_flight, faults, true)
+    }
+
+    fn with_bell(in_flight: u32, faults: Box<dyn Faults>, use_pipe: bool) -> Self {
         // Not asleep at the end of a turn: it submits by itself.
         let spin = Duration::from_micros(1);
         let mut driver =
-            Driver::new(in_flight, Batching::default(), spin, false).expect("a driver");
+            Driver::new(in_flight, Batching::default(), spin, use_pipe).expect("a driver");
         driver.port_mut().faults = Some(faults);
         let played = Self {
             shared: Arc::clone(driver.shared()),
@@ -77,6 +86,11 @@ impl Played {
     /// The driver's thread ends, or has panicked.
     pub(crate) fn end(&self) {
         drop(self.driver.take());
+    }
+
+    /// Whether nothing reads the pipe that is the bell.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.driver.borrow().as_ref().is_some_and(Driver::is_deaf)
     }
 
     pub(crate) fn in_flight(&self) -> u32 {

@@ -11,6 +11,7 @@ use ring_io::{Cqe, EnterError, Errno, Sqe};
 
 use super::player::Player;
 use super::{Bells, poll, poll_next, poll_with};
+use crate::proactor::engine::RUNG;
 use crate::proactor::error::OpError;
 use crate::proactor::owned::{Completion, MultishotOperation, OwnedOperation};
 use crate::proactor::shared::played::Played;
@@ -481,4 +482,27 @@ fn who_was_passed_over_and_gives_up_or_is_refused_takes_nothing_along() {
     drop(refused);
     played.end();
     assert_eq!(tally.live.load(SeqCst), 0);
+}
+
+#[test]
+fn a_bell_that_is_a_pipe_does_not_wait_for_room_in_a_full_queue() {
+    let player = Player::default();
+    let driver = Played::with_pipe(4, Box::new(player.clone()));
+    let tally = Arc::new(Tally::default());
+    let mut op = driver.start(Probe::new(&tally));
+    assert!(poll(&mut op).is_pending());
+    driver.turn();
+    player.fill(true);
+    player.forge(Cqe::new(RUNG, 1, 0));
+    player.end(0, 3);
+    driver.turn();
+    assert_eq!(
+        poll(&mut op),
+        Poll::Ready(Ok(3)),
+        "it is reaped all the same"
+    );
+    assert!(driver.is_deaf(), "nothing reads the pipe");
+    player.fill(false);
+    driver.turn();
+    assert!(!driver.is_deaf());
 }

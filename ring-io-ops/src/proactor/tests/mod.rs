@@ -1,6 +1,7 @@
 //! The core against a kernel that is played: what the real one does too seldom to wait for.
 
 mod chains;
+mod cleanup;
 #[cfg(feature = "tracing")]
 #[allow(dead_code, reason = "the tests of the events use the rest")]
 #[path = "../../../tests/tracing/collector.rs"]

@@ -56,7 +56,8 @@ impl Driver {
             self.submit();
             return;
         }
-        if !self.shared.queue.fall_asleep() {
+        // Deaf, it would not hear the bell.
+        if self.is_deaf || !self.shared.queue.fall_asleep() {
             self.submit();
             return;
         }

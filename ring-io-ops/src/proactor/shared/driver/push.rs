@@ -17,6 +17,11 @@ use crate::{AsyncCancel, AsyncCancelAll, CancelMatch, Operation, Target};
 impl Driver {
     /// Pushes as much as is handed to the kernel at a time, if there is room; whether that was a part, and there is more.
     pub(super) fn push_part(&mut self) -> bool {
+        if self.is_deaf {
+            // The kernel may take nothing before what completed is reaped: then it is tried again behind that.
+            self.submit();
+            self.listen_to_pipe();
+        }
         if !self.held.is_empty() {
             self.release_held();
         }
@@ -174,15 +179,12 @@ impl Driver {
         pushed
     }
 
-    /// Where the bell is a pipe there is always a read on it.
+    /// Where the bell is a pipe there is always a read on it while the driver sleeps.
     pub(super) fn listen_to_pipe(&mut self) {
-        if let Some(pipe) = &self.pipe {
-            let mut sqe = pipe.entry();
-            sqe.set_user_data(RUNG);
-            // SAFETY: the pipe's byte is never freed.
-            while !unsafe { self.port.push(sqe) } {
-                self.submit();
-            }
-        }
+        let Some(pipe) = &self.pipe else { return };
+        let mut sqe = pipe.entry();
+        sqe.set_user_data(RUNG);
+        // SAFETY: the pipe's byte is never freed.
+        self.is_deaf = !unsafe { self.port.push(sqe) };
     }
 }

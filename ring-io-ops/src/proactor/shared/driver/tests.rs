@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake};
 use ring_io::Sqe;
 
 use super::*;
+use crate::proactor::descriptor::CloseFd;
 use crate::proactor::engine::OWN_MAX;
 use crate::proactor::owned::OwnedOperation;
 use crate::proactor::shared::Op;
@@ -221,4 +222,25 @@ fn what_the_kernel_may_look_up_yet_is_left_open_at_the_end() {
     drop(driver);
     let is_open = places.map(|(was, path)| path.read_link().is_ok_and(|is| is == was));
     assert_eq!(is_open, [true, false]);
+}
+
+#[test]
+fn a_close_whose_future_is_dropped_before_the_driver_looks_closes_all_the_same() {
+    let proactor = crate::proactor::Proactor::new().expect("a proactor");
+    let spin = Duration::from_micros(1);
+    let mut driver = Driver::new(64, Batching::default(), spin, false).expect("a driver");
+    let shared = Arc::clone(driver.shared());
+    let (reader, _writer) = std::io::pipe().expect("a pipe");
+    let path = std::path::PathBuf::from(format!("/proc/self/fd/{}", reader.as_raw_fd()));
+    let was = path.read_link().expect("it is open");
+    let mut close = Box::pin(Op::new(
+        &shared,
+        CloseFd::new(proactor.clone(), reader.into()),
+    ));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(close.as_mut().poll(&mut context).is_pending());
+    drop(close);
+    while driver.turn() || driver.outstanding() != 0 {}
+    let _ = proactor.shutdown(Duration::from_secs(20));
+    assert!(path.read_link().map_or(true, |is| is != was));
 }
