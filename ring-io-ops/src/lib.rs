@@ -21,6 +21,7 @@
 //!   they are set up in Rust, and no C compiler is needed.
 //! - `proactor`: asynchronous I/O with operands by value.
 //! - `bytes`: the buffers of the crate `bytes` are buffers of the proactor.
+//! - `futures-io`: the proactor's connections as `AsyncRead` and `AsyncWrite`.
 //! - `tracing`: events of the proactor, for subscribers of the crate `tracing`.
 
 #[cfg(doc)]
