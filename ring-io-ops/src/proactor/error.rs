@@ -192,7 +192,8 @@ impl From<Elapsed> for io::Error {
 /// What the kernel had not let go of when the time of a proactor's shutdown was over.
 ///
 /// What those operations own is leaked, because the kernel may still use it. Where one of them would have made a file or a
-/// socket, which has a handle of the proactor's, the ring is kept with it.
+/// socket, which has a handle of the proactor's, the ring is kept with it. Their futures never end: who still awaits one
+/// waits without end, as does who waits for a task that does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{completions} completion(s) had not come when the time for the shutdown was over; what their operations own is leaked"
