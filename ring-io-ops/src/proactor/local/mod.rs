@@ -41,6 +41,13 @@ pub use sleep::Sleep;
 /// derefs to. Dropping it cancels what is in flight and waits a moment for the kernel to let go;
 /// [`shutdown`](Self::shutdown) does the same with a time of the caller's and says what was left.
 ///
+/// # Blocking the thread
+///
+/// Nothing reaches the kernel, and no task has its turn, while the future or a task blocks the thread: a `join` of another
+/// thread, a `read` of the standard library. That holds for the close of a socket that is dropped too: a peer that waits
+/// for the end of the connection does not see it before the next turn. A thread that waits for such a peer waits for
+/// itself. Await [`close`](super::net::StreamSocket::close), or call [`submit_now`](LocalHandle::submit_now) before.
+///
 /// # Children
 ///
 /// A child of `fork(2)` has the value and not the ring's memory. It may forget the proactor or drop it, which does nothing
@@ -355,7 +362,7 @@ impl LocalProactor {
     /// # Errors
     ///
     /// [`Leftover`]: the kernel has not let go of everything. What is left is leaked, not freed, because the kernel may
-    /// still write to it.
+    /// still write to it; its futures never end.
     ///
     /// # Examples
     ///
@@ -469,7 +476,8 @@ impl LocalHandle {
 
     /// Hands the kernel what was pushed so far, without waiting.
     ///
-    /// There is no need for it under [`block_on`](LocalProactor::block_on), which submits before it waits.
+    /// There is no need for it under [`block_on`](LocalProactor::block_on), which submits before it waits; but before
+    /// something there blocks the thread, see [`LocalProactor`].
     pub fn submit_now(&self) {
         self.inner.turn();
     }
