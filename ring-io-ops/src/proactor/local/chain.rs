@@ -27,6 +27,10 @@ use crate::proactor::panics::Panics;
 /// A chain reaches the kernel whole or not at all, and needs room in flight for all its links at once: where the
 /// proactor's capacity is smaller, each ends with [`OpError::TooLarge`].
 ///
+/// Closing is no link: it takes the file, which the links before it borrow. Await
+/// [`close`](super::super::File::close) behind the chain. Whoever needs it in one chain has [`crate::Chain`] and
+/// [`crate::Close`], with a ring of their own.
+///
 /// Dropped, it is cancelled, as far as the kernel finds its links: one that starts right then, or is behind a link that
 /// it follows [always](Self::link_always), may run, and what it owns is freed behind it.
 ///
