@@ -1,14 +1,21 @@
 //! Sockets.
 //!
-//! - `sockets`: how they come about.
-//! - `stream`, `listener`, `datagram`: the sockets, each generic over its proactor and its `family`.
-//! - `open`, `accept`, `transfer`, `message`, `recv_multi`,
-//!   `recv_from_multi`, `recv_message_multi`, `recv_error`, `send_all`, `zero_copy`, `option`: what the kernel is asked, each
-//!   operation with what it owns.
-//! - `outgoing`, `local_line`: sends that their task does not wait for.
-//! - `pieces`, `envelope`, `control`, `arrived`, `socket_error`: what messages are made of, and what comes with them.
-//! - `buffered`: connections as the traits of `futures_io` want them.
-//! - `pool`, `local_pool`: buffers that the kernel chooses.
+//! | to | there is |
+//! | --- | --- |
+//! | listen, connect, bind, make pairs and pools of buffers | [`Sockets`] |
+//! | accept, as they come | [`Listener::accept_multi`] |
+//! | send and receive on a connection | [`StreamSocket`] |
+//! | receive as it comes, into buffers that the kernel chooses | [`StreamSocket::recv_multi`], [`Received`] |
+//! | send while the task goes on | [`StreamSocket::outgoing`] |
+//! | send without a copy | [`StreamSocket::send_zc_fixed`] |
+//! | send and receive datagrams | [`DatagramSocket`] |
+//! | send control messages, and descriptors | [`Message`], [`Control`] |
+//! | read those that came | [`Arrived`], [`ControlMessage`] |
+//! | learn what became of what was sent | [`DatagramSocket::recv_error`], [`SocketError`] |
+//! | set options | [`SocketOption`] |
+//!
+//! Each socket is generic over its proactor and its [`Family`]. The other structs are operations, each with what it owns:
+//! methods of the sockets make them, and code that is generic over its proactor names them in its bounds.
 //!
 //! No system call is made here: what does not go through the ring is done by the standard library.
 
