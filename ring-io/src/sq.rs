@@ -334,6 +334,23 @@ impl<S: SubmissionEntry, M: ThreadMode> SubmissionQueue<'_, S, M> {
     /// # Safety
     ///
     /// As [`push`](Self::push), for each entry.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io::{Ring, Sqe};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io::is_available() { return Ok(()) }
+    /// let mut ring = Ring::new(8)?;
+    /// let (mut sq, mut cq, _) = ring.split();
+    /// // SAFETY: an entry that nothing was written to asks for nothing, and lends nothing.
+    /// unsafe { sq.push_batch(8, |i| *Sqe::new().set_user_data(u64::from(i))) }?;
+    /// sq.submit_and_wait(8)?;
+    /// assert_eq!(cq.drain().map(|cqe| cqe.user_data()).sum::<u64>(), 28);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline(always)]
     pub unsafe fn push_batch<P: Prepare<S>>(
         &mut self,
