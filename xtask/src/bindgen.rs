@@ -106,7 +106,7 @@ mod generate {
             let path = root.join(file);
             match mode {
                 Mode::Write => {
-                    fs::write(&path, text).with_context(|| format!("cannot write {file}"))?
+                    fs::write(&path, text).with_context(|| format!("cannot write {file}"))?;
                 }
                 Mode::Check => {
                     let committed =
