@@ -42,8 +42,8 @@ use crate::proactor::panics::Panics;
 /// it follows [always](Self::link_always), may run. What the links own is freed by the driver when all of them are over.
 ///
 /// The kernel looks a link's descriptors up when the turn of the link comes, not when the chain is submitted. So those of
-/// a [`RawOperation`](super::RawOperation), of which a splice has two, stay open until it is over, as
-/// [`RawOperation::new`](super::RawOperation::new) demands; it is best that they belong to what it owns.
+/// a [`RawOperation`](crate::proactor::RawOperation), of which a splice has two, stay open until it is over, as
+/// [`RawOperation::new`](crate::proactor::RawOperation::new) demands; it is best that they belong to what it owns.
 ///
 /// # Invariants
 ///
