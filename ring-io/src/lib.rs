@@ -87,8 +87,8 @@
 //! Neither changes the process around the ring: limits and signal masks stay as
 //! they are.
 //!
-//! Instructions per operation are the same to the last digit: 99.1 for a request that is pushed, submitted and reaped
-//! alone, 18.4 in batches of 128 (measured on x86-64 by the repository's `cargo xtask bench --instructions`, also
+//! Instructions per operation are the same to the last digit: 79.0 for a request that is pushed, submitted and reaped
+//! alone, 19.5 in batches of 128 (measured on x86-64 by the repository's `cargo xtask bench --instructions`, also
 //! with this feature off). So choose by the build: the default where C code shares the rings or functions of [`sys`]
 //! are called, the other one where a C compiler is a burden.
 //!
