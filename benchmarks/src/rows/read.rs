@@ -118,9 +118,9 @@ pub const DIRECT: Row = Row {
         goal("ring-io", Target::Ratio, 1, 1.00),
         goal("ring-io", Target::Ratio, 128, 1.00),
     ],
-    chunk_ms: 250.0,
+    chunk_ms: 150.0,
     chunks: 1,
-    turns: 3,
+    turns: 7,
     ..Row::DEFAULT
 };
 
@@ -265,7 +265,7 @@ fn fio(depth: u32, options: &'static [&'static str]) -> Prepared {
     Ok(Box::new(move |_| {
         let output = Command::new("fio")
             .args(["--name=read", "--rw=randread", "--bs=4k", "--direct=1"])
-            .args(["--ioengine=io_uring", "--time_based", "--runtime=300ms"])
+            .args(["--ioengine=io_uring", "--time_based", "--runtime=150ms"])
             .args(["--randrepeat=0", "--output-format=terse"])
             .arg(format!("--filename={}", path.display()))
             .arg(format!("--iodepth={depth}"))

@@ -36,10 +36,7 @@ pub(crate) fn toolchain() -> Result<String> {
 pub(crate) fn facts() -> Result<Vec<(&'static str, String)>> {
     Ok(vec![
         ("date", first_lines("date", &["-u", "+%Y-%m-%d"], 1)?),
-        (
-            "commit",
-            first_lines("git", &["rev-parse", "--short=10", "HEAD"], 1)?,
-        ),
+        ("commit", commit()?),
         ("CPU", cpu()),
         ("CPUs", first_lines("nproc", &[], 1)?),
         ("kernel", first_lines("uname", &["-r"], 1)?),
@@ -48,6 +45,17 @@ pub(crate) fn facts() -> Result<Vec<(&'static str, String)>> {
         ("liburing", "2.15, vendored".to_owned()),
         ("peers", peers()?),
     ])
+}
+
+/// The last one that changed something else than the results, and whether more is changed.
+fn commit() -> Result<String> {
+    const ELSEWHERE: &[&str] = &["--", ".", ":!docs"];
+    let git = |arguments: &[&str]| first_lines("git", &[arguments, ELSEWHERE].concat(), 1);
+    let mut commit = git(&["log", "-1", "--abbrev=10", "--format=%h"])?;
+    if !git(&["status", "--porcelain"])?.is_empty() {
+        commit.push_str(" and changes");
+    }
+    Ok(commit)
 }
 
 fn cpu() -> String {

@@ -4,11 +4,12 @@
 //! it, starts it once per measurement, and compares: [`program`] is the way in,
 //! [`compare`] interleaves rounds of times, [`instructions`] counts under
 //! callgrind, [`guard`] holds counts to recorded values, [`table`] prints, and
-//! [`report`] writes `docs/benchmarks.md`.
+//! [`report`] writes `docs/benchmarks.md` from what is [`kept`].
 
 mod compare;
 pub(crate) mod guard;
 mod instructions;
+mod kept;
 pub(crate) mod machine;
 mod outcome;
 #[cfg(feature = "plots")]
@@ -40,9 +41,12 @@ pub(crate) struct Options {
     /// Record ring-io's instruction counts for this toolchain and target.
     #[arg(long, requires = "instructions", conflicts_with = "rows")]
     record: bool,
-    /// Take times and counts, and write docs/benchmarks.md with its plots.
+    /// Take times and counts, keep them row by row in docs/benchmarks, and write docs/benchmarks.md from all that is kept.
     #[arg(long, conflicts_with = "instructions")]
     report: bool,
+    /// Write docs/benchmarks.md anew from what is kept, and measure nothing.
+    #[arg(long, conflicts_with_all = ["rows", "instructions", "report"])]
+    page: bool,
     /// How many rounds of fresh processes there are.
     #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -67,14 +71,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.record {
         return guard::record();
     }
-    if options.report && !report::CAN_PLOT {
+    if (options.report || options.page) && !report::CAN_PLOT {
         return report::start_with_plots();
     }
 
     let programs = Programs::build()?;
-    let rows = selected(programs.rows()?, &options.rows)?;
-    let mut outcomes = Vec::new();
-    for row in rows {
+    let all = programs.rows()?;
+    if options.page {
+        return report::write(&all);
+    }
+    for row in selected(&all, &options.rows)? {
         println!("\n== {}: {}", row.name, row.question);
         let mut outcome = outcome::Outcome::of(row);
         if !options.instructions {
@@ -85,15 +91,27 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             instructions::count(&programs, &mut outcome)?;
             table::print_instructions(&outcome);
         }
-        outcomes.push(outcome);
-    }
-    if options.report {
-        report::write(&outcomes, &compare::Effort::of(options))?;
+        if options.report {
+            // At once: what is measured stays, whatever ends this run.
+            kept::Kept::of(&outcome, facts(options)?).write(&outcome.row.name)?;
+            report::write(&all)?;
+        }
     }
     Ok(())
 }
 
-fn selected(rows: Vec<Row>, names: &[String]) -> Result<Vec<Row>> {
+/// What belongs to a row's figures.
+fn facts(options: &Options) -> Result<Vec<(String, String)>> {
+    let effort = compare::Effort::of(options);
+    let rounds = format!("{}, up to {}", effort.rounds, effort.rounds_max);
+    let facts = machine::facts()?.into_iter();
+    let facts = facts.chain([("rounds", rounds)]);
+    Ok(facts
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect())
+}
+
+fn selected(rows: &[Row], names: &[String]) -> Result<Vec<Row>> {
     for name in names {
         let known: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
         ensure!(
@@ -102,8 +120,7 @@ fn selected(rows: Vec<Row>, names: &[String]) -> Result<Vec<Row>> {
             known.join(" ")
         );
     }
-    Ok(rows
-        .into_iter()
-        .filter(|row| names.is_empty() || names.contains(&row.name))
-        .collect())
+    let chosen = rows.iter();
+    let chosen = chosen.filter(|row| names.is_empty() || names.contains(&row.name));
+    Ok(chosen.cloned().collect())
 }

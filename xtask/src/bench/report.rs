@@ -1,15 +1,15 @@
 //! Writes `docs/benchmarks.md` and its plots.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::compare::Effort;
-use super::machine;
+use super::kept::{self, Kept};
 use super::outcome::Outcome;
-use super::program::Measure;
+use super::program::{Measure, Row};
 use super::table::{self, Table};
 use crate::workspace;
 
@@ -38,49 +38,75 @@ pub(crate) fn start_with_plots() -> Result<()> {
     Ok(())
 }
 
-/// Writes the page for these rows.
-pub(crate) fn write(outcomes: &[Outcome], effort: &Effort) -> Result<()> {
-    let docs = workspace::root().join("docs");
-    let plots = docs.join("benchmarks");
-    // A row that is gone must not leave its plot behind.
-    if plots.exists() {
-        fs::remove_dir_all(&plots).context("cannot remove the old plots")?;
+/// A row that was measured, and what it was measured on.
+struct Measured {
+    outcome: Outcome,
+    facts: Vec<(String, String)>,
+}
+
+/// Writes the page for those of the rows that were measured.
+pub(crate) fn write(rows: &[Row]) -> Result<()> {
+    let mut measured = Vec::new();
+    for row in rows {
+        if let Some(mut kept) = Kept::read(&row.name)? {
+            let facts = std::mem::take(&mut kept.facts);
+            let mut outcome = Outcome::of(row.clone());
+            kept.fill(&mut outcome);
+            measured.push(Measured { outcome, facts });
+        }
     }
-    fs::create_dir_all(&plots).with_context(|| format!("cannot make {}", plots.display()))?;
+    remove_unknown(rows)?;
     #[cfg(feature = "plots")]
-    for outcome in outcomes.iter().filter(|outcome| !outcome.ratios.is_empty()) {
-        let file = plots.join(format!("{}.svg", outcome.row.name));
-        super::plot::ratios(outcome, &file)?;
+    for Measured { outcome, .. } in &measured {
+        if !outcome.ratios.is_empty() {
+            let file = kept::folder().join(format!("{}.svg", outcome.row.name));
+            super::plot::ratios(outcome, &file)?;
+        }
     }
-    let page = page(outcomes, effort)?;
-    let path = docs.join("benchmarks.md");
-    fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
+    let path = workspace::root().join("docs/benchmarks.md");
+    fs::write(&path, page(&measured))
+        .with_context(|| format!("cannot write {}", path.display()))?;
     println!("\ndocs/benchmarks.md is written");
     Ok(())
 }
 
-fn page(outcomes: &[Outcome], effort: &Effort) -> Result<String> {
+/// A row that is gone leaves neither its results nor its plot behind.
+fn remove_unknown(rows: &[Row]) -> Result<()> {
+    let folder = kept::folder();
+    for entry in
+        fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?
+    {
+        let path = entry?.path();
+        let is_known = |stem: &OsStr| rows.iter().any(|row| stem == row.name.as_str());
+        if !path.file_stem().is_some_and(is_known) {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn page(measured: &[Measured]) -> String {
     let mut text = String::from(
         "# ring-io beside C and other libraries\n\n\
          Written by `cargo xtask bench --report`; what is measured stands in `benchmarks/`.\n\n\
-         Times are ratios, taken in one run. In each round every contestant is a fresh process, and all of \
+         Times are ratios, each row's taken in one run. In each round every contestant is a fresh process, and all of \
          them take turns of a few milliseconds, in another order each time; a ratio is taken between neighbours \
          in time, a round's is the median of these, and the table shows the median of the rounds. The line \
          `again (A/A)` is the first contestant once more: how far it is from 1 is the noise. A point counts when \
          that median lies within 0.98..1.02; where it does not, more rounds follow, none is left out, and the \
-         lines below the table say what came out. `cargo xtask bench ROW --rounds N --rounds-max M` repeats a row.\n\n\
+         lines below the table say what came out. `cargo xtask bench ROW --rounds N --rounds-max M` repeats a row; \
+         with `--report` its results replace those here.\n\n\
          Instructions are counted under callgrind and do not depend on the machine's load; a system call counts \
          as one. `(pure)` is ring-io over its backend without C.\n\n",
     );
     text.push_str("| | |\n| --- | --- |\n");
-    for (name, value) in machine::facts()? {
+    for (name, value) in common_facts(measured) {
         let _ = writeln!(text, "| {name} | {value} |");
     }
-    let (rounds, rounds_max) = (effort.rounds, effort.rounds_max);
-    let _ = writeln!(text, "| rounds | {rounds}, up to {rounds_max} |\n");
-    let _ = writeln!(text, "{ABSENT}\n");
+    let _ = writeln!(text, "\n{ABSENT}\n");
 
-    let noisy: Vec<String> = outcomes.iter().filter_map(noisy_points).collect();
+    let outcomes = || measured.iter().map(|measured| &measured.outcome);
+    let noisy: Vec<String> = outcomes().filter_map(noisy_points).collect();
     text.push_str("## Points that do not count\n\n");
     if noisy.is_empty() {
         text.push_str("None.\n");
@@ -90,8 +116,7 @@ fn page(outcomes: &[Outcome], effort: &Effort) -> Result<String> {
     }
     text.push('\n');
 
-    let missed: Vec<(&str, String)> = outcomes
-        .iter()
+    let missed: Vec<(&str, String)> = outcomes()
         .flat_map(|outcome| {
             let lines = [true, false]
                 .into_iter()
@@ -108,10 +133,25 @@ fn page(outcomes: &[Outcome], effort: &Effort) -> Result<String> {
     for (row, line) in missed {
         let _ = writeln!(text, "- [{row}](#{row}): {line}");
     }
-    for outcome in outcomes {
+    for Measured { outcome, facts } in measured {
         section(&mut text, outcome);
+        let own = facts.iter();
+        let own = own.filter(|fact| !common_facts(measured).contains(fact));
+        let own: Vec<String> = own.map(|(name, value)| format!("{name} {value}")).collect();
+        if !own.is_empty() {
+            let _ = writeln!(text, "\nMeasured: {}.", own.join(", "));
+        }
     }
-    Ok(text)
+    text
+}
+
+/// What all rows were measured on; in what else they differ, each says itself.
+fn common_facts(measured: &[Measured]) -> Vec<&(String, String)> {
+    let Some((first, others)) = measured.split_first() else {
+        return Vec::new();
+    };
+    let is_common = |fact: &&(String, String)| others.iter().all(|row| row.facts.contains(fact));
+    first.facts.iter().filter(is_common).collect()
 }
 
 /// Where the noise was too great, if anywhere.
@@ -179,4 +219,35 @@ fn capitalised(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(letters).collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(facts: &[(&str, &str)]) -> Measured {
+        let facts = facts.iter();
+        let facts = facts.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Measured {
+            outcome: Outcome::of(Row::default()),
+            facts: facts.collect(),
+        }
+    }
+
+    #[test]
+    fn a_fact_in_which_rows_differ_is_said_by_each_of_them() {
+        let rows = [
+            measured(&[("kernel", "6.18"), ("commit", "a")]),
+            measured(&[("kernel", "6.18"), ("commit", "b")]),
+        ];
+        let common: Vec<&str> = common_facts(&rows)
+            .iter()
+            .map(|fact| fact.0.as_str())
+            .collect();
+        assert_eq!(common, ["kernel"]);
+        let page = page(&rows);
+        assert!(page.contains("| kernel | 6.18 |"), "{page}");
+        assert!(page.contains("Measured: commit a."), "{page}");
+        assert!(page.contains("Measured: commit b."), "{page}");
+    }
 }
