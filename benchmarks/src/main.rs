@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! benchmarks list
-//! benchmarks turns ROW POINT CPU VARIANT               nanoseconds per operation, CPU and elapsed: a turn per line of input
+//! benchmarks turns ROW POINT CPU VARIANT               nanoseconds per operation, CPU and elapsed or its quantiles: a turn per line of input
 //! benchmarks common ROW CPU                            what all contestants of a round must agree on, if there is anything
 //! benchmarks count ROW POINT ITERATIONS VARIANT        for a tool that counts
 //!
@@ -126,12 +126,13 @@ fn number(text: &str) -> u64 {
 /// Gets ready, says so, and takes a turn for each line that comes in.
 fn turns(row: &Row, variant: &Variant, point: u32) -> Result<(), Skip> {
     let body = (variant.prepare)(point)?;
-    let mut meter = Meter::new(row, point, body);
+    let mut meter = Meter::new(row, body);
     println!("ready");
     for line in std::io::stdin().lines() {
         line.map_err(Skip::because)?;
         let figures = meter.turn();
-        println!("{} {}", figures.cpu_ns, figures.wall_ns);
+        let wall_ns: Vec<String> = figures.wall_ns.iter().map(f64::to_string).collect();
+        println!("{} {}", figures.cpu_ns, wall_ns.join(" "));
     }
     Ok(())
 }

@@ -16,7 +16,8 @@ const WARM_UP: u64 = 4;
 /// Nanoseconds per operation.
 pub struct Figures {
     pub cpu_ns: f64,
-    pub wall_ns: f64,
+    /// One, or for each of the row's points the wait that so many in a thousand stay below.
+    pub wall_ns: Vec<f64>,
 }
 
 /// A body, and how much of it is a turn.
@@ -26,13 +27,13 @@ pub struct Meter {
     chunks: u32,
     /// Of all turns so far, where the body tells them.
     waits_ns: Vec<u32>,
-    /// The row's point, where it is one.
-    per_mille: u32,
+    /// The row's points, where they are that.
+    per_mille: &'static [u32],
 }
 
 impl Meter {
     /// Finds out how many iterations fill one of the row's chunks, which warms up as well.
-    pub fn new(row: &Row, point: u32, mut body: Body) -> Self {
+    pub fn new(row: &Row, mut body: Body) -> Self {
         let chunk_ns = row.chunk_ms * 1e6;
         // What happens once, such as the start of the other side, says nothing about how many iterations fill a chunk.
         body(1);
@@ -53,7 +54,7 @@ impl Meter {
             iterations,
             chunks: row.chunks,
             waits_ns: Vec::new(),
-            per_mille: point,
+            per_mille: row.points,
         }
     }
 
@@ -68,7 +69,9 @@ impl Meter {
         for _ in 1..self.chunks {
             let next = self.chunk();
             best.cpu_ns = best.cpu_ns.min(next.cpu_ns);
-            best.wall_ns = best.wall_ns.min(next.wall_ns);
+            for (best, next) in best.wall_ns.iter_mut().zip(next.wall_ns) {
+                *best = best.min(next);
+            }
         }
         best
     }
@@ -80,10 +83,10 @@ impl Meter {
         let cpu = cpu_ns() - cpu;
         let operations = done.operations as f64;
         let wall_ns = if done.waits_ns.is_empty() {
-            done.elapsed_ns.unwrap_or(elapsed) / operations
+            vec![done.elapsed_ns.unwrap_or(elapsed) / operations]
         } else {
             self.waits_ns.extend(done.waits_ns);
-            self.quantile()
+            self.quantiles()
         };
         Figures {
             cpu_ns: cpu / operations,
@@ -92,11 +95,15 @@ impl Meter {
     }
 
     /// Over the waits of all turns: a turn has too few for what happens once in a thousand.
-    fn quantile(&mut self) -> f64 {
-        let place = self.waits_ns.len() * self.per_mille as usize / 1000;
-        let place = place.min(self.waits_ns.len() - 1);
-        let (_, wait, _) = self.waits_ns.select_nth_unstable(place);
-        f64::from(*wait)
+    fn quantiles(&mut self) -> Vec<f64> {
+        let last = self.waits_ns.len() - 1;
+        let waits = &mut self.waits_ns;
+        let quantile = |per_mille: &u32| {
+            let place = (last + 1) * *per_mille as usize / 1000;
+            let (_, wait, _) = waits.select_nth_unstable(place.min(last));
+            f64::from(*wait)
+        };
+        self.per_mille.iter().map(quantile).collect()
     }
 }
 

@@ -107,11 +107,10 @@ pub const REAP: Row = Row {
         goal("ring-io", Target::Ratio, 32, 0.20),
         goal("ring-io, slices", Target::Instructions, 32, 5.5),
     ],
-    note: "At batch 128 the iterators of all three libraries and the slices take equally long: what is left is the memory. \
-           At 32 each batch costs an iterator as much more as one completion costs C and a half, ring-io's and its \
-           peers' alike, at the end of its loop, which comes at the 33rd turn; the slices' loop is unrolled and has few \
-           turns. That stands between the iterator and the goal: `for` asks for one completion at a time, and such \
-           a loop cannot be unrolled from within the iterator.",
+    note: "At batch 128 the iterators of all three libraries and the slices take equally long: what is left is the \
+           memory. At 32 a batch costs an iterator, ring-io's and its peers' alike, what C takes for one and a half \
+           completions more: the end of a loop of 33 turns; the slices' loop is unrolled and has few turns. `for` \
+           asks for one completion at a time, which no iterator can unroll.",
     ..QUEUE
 };
 

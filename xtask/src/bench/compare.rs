@@ -59,21 +59,35 @@ impl Effort {
 /// Fills in the ratios.
 pub(crate) fn measure(programs: &Programs, outcome: &mut Outcome, effort: &Effort) -> Result<()> {
     let mut order = Order::new();
-    for point in effort.points(&outcome.row.points) {
-        let mut rounds = Vec::new();
+    // What is measured at once: a point, or all quantiles.
+    let (points, at_once) = match outcome.row.measure {
+        Measure::Quantile => (outcome.row.points.clone(), outcome.row.points.len()),
+        Measure::Cpu | Measure::Wall | Measure::WallMinimum => {
+            (effort.points(&outcome.row.points), 1)
+        }
+    };
+    for group in points.chunks(at_once) {
+        let mut rounds = vec![Vec::new(); at_once];
         let mut planned = effort.rounds;
         loop {
-            while rounds.len() < planned as usize {
-                rounds.push(round(programs, outcome, effort, point, &mut order)?);
+            while rounds[0].len() < planned as usize {
+                let round = round(programs, outcome, effort, group, &mut order)?;
+                for (all, one) in rounds.iter_mut().zip(round) {
+                    all.push(one);
+                }
             }
-            summarise(outcome, point, &rounds);
-            let is_enough = outcome.noise(point).is_none_or(|(_, counts)| counts);
-            if is_enough || planned == effort.rounds_max {
+            for (point, rounds) in group.iter().zip(&rounds) {
+                summarise(outcome, *point, rounds);
+            }
+            let counts = |point: &u32| outcome.noise(*point).is_none_or(|(_, counts)| counts);
+            if group.iter().all(counts) || planned == effort.rounds_max {
                 break;
             }
             planned = (planned + effort.rounds).min(effort.rounds_max);
         }
-        outcome.rounds.insert(point, planned);
+        outcome
+            .rounds
+            .extend(group.iter().map(|point| (*point, planned)));
     }
     Ok(())
 }
@@ -84,33 +98,36 @@ type Turns = Vec<Figures>;
 /// By the contestants' places: those that could run.
 type Round = BTreeMap<usize, Turns>;
 
+/// Answers a round for each of the points, which are measured at once.
 fn round(
     programs: &Programs,
     outcome: &mut Outcome,
     effort: &Effort,
-    point: u32,
+    points: &[u32],
     order: &mut Order,
-) -> Result<Round> {
+) -> Result<Vec<Round>> {
     let common = programs.common(&outcome.row)?;
     let mut live: Vec<(usize, Process)> = Vec::new();
     for (place, contestant) in outcome.contestants.clone().iter().enumerate() {
         if outcome.is_skipped(&contestant.label) {
             continue;
         }
-        match programs.start(&outcome.row, contestant, point, common.as_deref())? {
+        match programs.start(&outcome.row, contestant, points[0], common.as_deref())? {
             Ok(process) => live.push((place, process)),
             Err(reason) => outcome.skip(&contestant.label, reason),
         }
     }
-    let mut round = Round::new();
+    let mut rounds = vec![Round::new(); points.len()];
     for _ in 0..outcome.row.turns.min(effort.turns_max) {
         order.shuffle(&mut live);
         for (place, process) in &mut live {
-            let figures = process.turn()?;
-            round.entry(*place).or_default().push(figures);
+            let all = process.turn(points.len())?;
+            for (round, figures) in rounds.iter_mut().zip(all) {
+                round.entry(*place).or_default().push(figures);
+            }
         }
     }
-    Ok(round)
+    Ok(rounds)
 }
 
 /// Makes ratios of what there is so far.

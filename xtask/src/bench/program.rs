@@ -189,16 +189,22 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Lets it measure once.
-    pub(crate) fn turn(&mut self) -> Result<Figures> {
+    /// Lets it measure once; answers that many figures, of which a row of quantiles has several.
+    pub(crate) fn turn(&mut self, count: usize) -> Result<Vec<Figures>> {
         let input = self.input.as_mut().context("its input is a pipe")?;
         writeln!(input).with_context(|| format!("{} has ended", self.label))?;
         let line = self.line()?;
-        let mut numbers = line.split(' ').map(str::parse);
-        let (Some(Ok(cpu_ns)), Some(Ok(wall_ns))) = (numbers.next(), numbers.next()) else {
-            bail!("{} does not print its figures: `{line}`", self.label);
-        };
-        Ok(Figures { cpu_ns, wall_ns })
+        let numbers: Vec<f64> = line
+            .split(' ')
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        match numbers.split_first() {
+            Some((&cpu_ns, all)) if all.len() == count => {
+                let figures = all.iter().map(|&wall_ns| Figures { cpu_ns, wall_ns });
+                Ok(figures.collect())
+            }
+            _ => bail!("{} does not print its figures: `{line}`", self.label),
+        }
     }
 
     fn line(&mut self) -> Result<String> {
