@@ -1,10 +1,12 @@
-//! `cargo xtask features`: each library crate alone, with none, its default, and all features.
+//! `cargo xtask features`: each library crate and the example `cp` alone, with none, its default, and all features.
 //!
 //! Building the workspace as a whole joins the features that its crates ask of
 //! each other, so that a crate which only works beside its siblings goes
-//! unnoticed there.
+//! unnoticed there. A feature that others build on is seen alone too: in the
+//! other sets it is there with all of them or not at all.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -24,16 +26,16 @@ pub(crate) fn run(deny_skips: bool) -> Result<ExitCode> {
 pub(crate) fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
     let mut packages = Vec::new();
     report.step("list of features", "cargo metadata --no-deps", |_| {
-        packages = libraries()?;
+        packages = all_but_xtask()?;
         Ok(())
     })?;
     for package in &packages {
         for set in Set::distinct(package) {
             let mut selection = vec!["--package", package.name.as_str()];
-            selection.extend(set.option());
-            let name = format!("{}, {} features", package.name, set.name());
+            selection.extend(set.options());
+            let name = format!("{}, {set}", package.name);
             test::command_step(report, &format!("clippy: {name}"), test::clippy(&selection))?;
-            if !set.is_tested_already(package) {
+            if set.is_tested_here(package) {
                 let mut command = workspace::cargo(["test", "--no-fail-fast"]);
                 command.args(&selection);
                 test::test_step(report, &format!("tests: {name}"), command, deny_skips)?;
@@ -43,30 +45,41 @@ pub(crate) fn steps(report: &mut Report, deny_skips: bool) -> Result<(), Stop> {
     Ok(())
 }
 
-/// The crates that are published: all but xtask and the example `cp`.
-fn libraries() -> Result<Vec<Package>> {
-    let packages = workspace::metadata()?.packages;
-    // `publish = false` comes out as an empty list of registries.
-    Ok(packages
-        .into_iter()
-        .filter(|package| package.publish.as_ref().is_none_or(|to| !to.is_empty()))
-        .collect())
+/// The library crates and the example `cp`. Some of xtask's features take long to build, and say nothing of the library.
+fn all_but_xtask() -> Result<Vec<Package>> {
+    let mut packages = workspace::metadata()?.packages;
+    packages.retain(|package| package.name.as_str() != env!("CARGO_PKG_NAME"));
+    Ok(packages)
 }
 
 /// Which features of a crate are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Set {
+enum Set<'a> {
     Default,
     None,
     All,
+    /// One that others build on, without them and without the default.
+    Alone(&'a str),
 }
 
-impl Set {
+impl<'a> Set<'a> {
     /// The sets of `package`, without those that turn on the same features as one before.
-    fn distinct(package: &Package) -> Vec<Self> {
+    fn distinct(package: &'a Package) -> Vec<Self> {
+        let features = package.features.iter();
+        // `default` asks for what has a set of its own.
+        let asked_for = features
+            .filter(|(name, _)| *name != "default")
+            .flat_map(|(_, asked_for)| asked_for);
+        // What is no feature of this crate is no key.
+        let alone = asked_for
+            .filter_map(|name| package.features.get_key_value(name))
+            .map(|(name, _)| Self::Alone(name));
         let mut seen = Vec::new();
         let mut sets = Vec::new();
-        for set in [Self::Default, Self::None, Self::All] {
+        for set in [Self::Default, Self::None, Self::All]
+            .into_iter()
+            .chain(alone)
+        {
             let features = set.features(package);
             if !seen.contains(&features) {
                 seen.push(features);
@@ -76,12 +89,13 @@ impl Set {
         sets
     }
 
-    fn features(self, package: &Package) -> BTreeSet<&str> {
+    fn features(self, package: &'a Package) -> BTreeSet<&'a str> {
         let mut on = BTreeSet::new();
         let mut pending: Vec<&str> = match self {
             Self::Default => vec!["default"],
             Self::None => vec![],
             Self::All => package.features.keys().map(String::as_str).collect(),
+            Self::Alone(name) => vec![name],
         };
         while let Some(name) = pending.pop() {
             // What is no feature of this crate (`dep:name`, `name/feature`) comes with the feature that asks for it.
@@ -96,32 +110,40 @@ impl Set {
         on
     }
 
-    /// Whether `cargo xtask test`, which goes before, runs the tests with these features on.
-    fn is_tested_already(self, package: &Package) -> bool {
+    /// Whether its tests run here, and not in `cargo xtask test`, which goes before.
+    fn is_tested_here(self, package: &'a Package) -> bool {
         let mut tested = Self::Default.features(package);
-        if self == Self::All {
-            tested.extend(test::FEATURES.split(',').filter_map(|feature| {
+        match self {
+            Self::Default => {}
+            Self::None => return true,
+            Self::All => tested.extend(test::FEATURES.split(',').filter_map(|feature| {
                 feature
                     .strip_prefix(package.name.as_str())?
                     .strip_prefix('/')
-            }));
+            })),
+            // Clippy sees what is compiled otherwise; to build and run the tests once more would take several times as long.
+            Self::Alone(_) => return false,
         }
-        self != Self::None && self.features(package) == tested
+        self.features(package) != tested
     }
 
-    fn option(self) -> Option<&'static str> {
+    fn options(self) -> Vec<&'a str> {
         match self {
-            Self::Default => None,
-            Self::None => Some("--no-default-features"),
-            Self::All => Some("--all-features"),
+            Self::Default => vec![],
+            Self::None => vec!["--no-default-features"],
+            Self::All => vec!["--all-features"],
+            Self::Alone(name) => vec!["--no-default-features", "--features", name],
         }
     }
+}
 
-    fn name(self) -> &'static str {
+impl fmt::Display for Set<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Default => "default",
-            Self::None => "no",
-            Self::All => "all",
+            Self::Default => f.write_str("default features"),
+            Self::None => f.write_str("no features"),
+            Self::All => f.write_str("all features"),
+            Self::Alone(name) => write!(f, "`{name}` alone"),
         }
     }
 }
@@ -131,7 +153,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn assert_sets(features: &str, expected: &[Set]) {
+    fn assert_sets(features: &str, expected: &[Set<'_>]) {
         let text = format!(
             r#"{{"name": "a", "version": "0.1.0", "id": "a", "dependencies": [], "targets": [],
                 "manifest_path": "/a/Cargo.toml", "features": {features}}}"#
@@ -155,7 +177,17 @@ mod tests {
 
     #[test]
     fn a_feature_outside_the_default_makes_three_sets() {
-        let features = r#"{"default": ["a"], "a": ["b"], "b": [], "c": []}"#;
+        let features = r#"{"default": ["a"], "a": ["dep:b"], "c": []}"#;
         assert_sets(features, &[Set::Default, Set::None, Set::All]);
+    }
+
+    #[test]
+    fn a_feature_that_others_build_on_is_seen_alone() {
+        let features =
+            r#"{"default": ["a"], "a": ["x/a"], "b": ["dep:b"], "c": ["b"], "d": ["b"]}"#;
+        assert_sets(
+            features,
+            &[Set::Default, Set::None, Set::All, Set::Alone("b")],
+        );
     }
 }

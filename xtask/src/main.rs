@@ -73,7 +73,7 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Check each library crate with none, its default, and all features.
+    /// Check each library crate and `cp` with none, its default, and all features.
     Features {
         /// Fail where this kernel cannot run a test.
         #[arg(long)]
