@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd, OwnedFd};
 
 use ring_io::Sqe;
 
@@ -72,6 +72,14 @@ impl<H: Handle<Fd = OwnedFd>> Descriptor<H> {
     pub(crate) fn into_owned(self) -> io::Result<OwnedFd> {
         // The number that entries may name is closed in order; the new number is named by none.
         self.fd.try_clone()
+    }
+
+    /// Lets `f` have it as a type of the standard library.
+    pub(crate) fn with_std<S: FromRawFd, T>(&self, f: impl FnOnce(&S) -> T) -> T {
+        // SAFETY: the descriptor is open as long as `self`, and the value that would close it is not dropped.
+        f(&ManuallyDrop::new(unsafe {
+            S::from_raw_fd(self.as_fd().as_raw_fd())
+        }))
     }
 
     /// The same file in a slot; the descriptor is closed in order.

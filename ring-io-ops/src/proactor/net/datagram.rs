@@ -3,9 +3,8 @@
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket as StdUdpSocket};
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixDatagram as StdUnixDatagram;
 use std::path::Path;
 
@@ -258,10 +257,7 @@ impl<H: Handle<Fd = OwnedFd>> DatagramSocket<H, Inet> {
     /// # }
     /// ```
     pub fn with_std<T>(&self, f: impl FnOnce(&StdUdpSocket) -> T) -> T {
-        // SAFETY: the descriptor is open as long as `self`, and the value that would close it is not dropped.
-        f(&ManuallyDrop::new(unsafe {
-            StdUdpSocket::from_raw_fd(self.socket.as_fd().as_raw_fd())
-        }))
+        self.socket.with_std(f)
     }
 
     /// Connects it: what comes from others is not received, and [`send`](Self::send) sends there. Nothing is waited for.
@@ -327,20 +323,14 @@ impl<H: Handle<Fd = OwnedFd>> DatagramSocket<H, Unix> {
         self.socket.into_owned().map(Into::into)
     }
 
-    fn with_std<T>(&self, f: impl FnOnce(&StdUnixDatagram) -> T) -> T {
-        // SAFETY: as above.
-        f(&ManuallyDrop::new(unsafe {
-            StdUnixDatagram::from_raw_fd(self.socket.as_fd().as_raw_fd())
-        }))
-    }
-
     /// Connects it, as a UDP socket is connected. Nothing is waited for.
     ///
     /// # Errors
     ///
     /// As [`StdUnixDatagram::connect`].
     pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        self.with_std(|socket| socket.connect(path))
+        self.socket
+            .with_std(|socket: &StdUnixDatagram| socket.connect(path))
     }
 
     /// The same with any address, such as an abstract name.
@@ -350,7 +340,8 @@ impl<H: Handle<Fd = OwnedFd>> DatagramSocket<H, Unix> {
     /// As [`StdUnixDatagram::connect_addr`].
     pub fn connect_to(&self, address: &UnixAddress) -> io::Result<()> {
         let address = address.try_into()?;
-        self.with_std(|socket| socket.connect_addr(&address))
+        self.socket
+            .with_std(|socket: &StdUnixDatagram| socket.connect_addr(&address))
     }
 
     /// The address of this end.
@@ -359,7 +350,9 @@ impl<H: Handle<Fd = OwnedFd>> DatagramSocket<H, Unix> {
     ///
     /// As [`StdUnixDatagram::local_addr`].
     pub fn local_addr(&self) -> io::Result<UnixAddress> {
-        self.with_std(StdUnixDatagram::local_addr).map(Into::into)
+        self.socket
+            .with_std(StdUnixDatagram::local_addr)
+            .map(Into::into)
     }
 }
 

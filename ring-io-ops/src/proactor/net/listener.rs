@@ -3,9 +3,8 @@
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -189,9 +188,7 @@ impl<H: Handle<Fd = OwnedFd>> Listener<H, Inet> {
     ///
     /// As [`StdTcpListener::local_addr`].
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        // SAFETY: the descriptor is open as long as `self`, and the value that would close it is not dropped.
-        ManuallyDrop::new(unsafe { StdTcpListener::from_raw_fd(self.socket.as_fd().as_raw_fd()) })
-            .local_addr()
+        self.socket.with_std(StdTcpListener::local_addr)
     }
 }
 
@@ -224,9 +221,8 @@ impl<H: Handle<Fd = OwnedFd>> Listener<H, Unix> {
     ///
     /// As [`StdUnixListener::local_addr`].
     pub fn local_addr(&self) -> io::Result<UnixAddress> {
-        // SAFETY: the descriptor is open as long as `self`, and the value that would close it is not dropped.
-        ManuallyDrop::new(unsafe { StdUnixListener::from_raw_fd(self.socket.as_fd().as_raw_fd()) })
-            .local_addr()
+        self.socket
+            .with_std(StdUnixListener::local_addr)
             .map(Into::into)
     }
 }

@@ -1,9 +1,8 @@
 //! What TCP connections have, and others have not.
 
 use std::io;
-use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpStream as StdTcpStream};
-use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use super::StreamSocket;
 use crate::proactor::handle::{AsHandle, Handle};
@@ -34,20 +33,13 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Inet> {
         self.socket.into_owned().map(Into::into)
     }
 
-    fn with_std<T>(&self, f: impl FnOnce(&StdTcpStream) -> io::Result<T>) -> io::Result<T> {
-        // SAFETY: the descriptor is open as long as `self`, and the value that would close it is not dropped.
-        f(&ManuallyDrop::new(unsafe {
-            StdTcpStream::from_raw_fd(self.socket.as_fd().as_raw_fd())
-        }))
-    }
-
     /// The address of this end.
     ///
     /// # Errors
     ///
     /// As [`StdTcpStream::local_addr`].
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.with_std(StdTcpStream::local_addr)
+        self.socket.with_std(StdTcpStream::local_addr)
     }
 
     /// The address of the other end.
@@ -56,7 +48,7 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Inet> {
     ///
     /// As [`StdTcpStream::peer_addr`].
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.with_std(StdTcpStream::peer_addr)
+        self.socket.with_std(StdTcpStream::peer_addr)
     }
 
     /// Sends small segments at once, instead of waiting for more. A system call; see
@@ -66,7 +58,8 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Inet> {
     ///
     /// As [`StdTcpStream::set_nodelay`].
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.with_std(|stream| stream.set_nodelay(nodelay))
+        self.socket
+            .with_std(|stream: &StdTcpStream| stream.set_nodelay(nodelay))
     }
 
     /// Whether small segments are sent at once.
@@ -75,7 +68,7 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Inet> {
     ///
     /// As [`StdTcpStream::nodelay`].
     pub fn nodelay(&self) -> io::Result<bool> {
-        self.with_std(StdTcpStream::nodelay)
+        self.socket.with_std(StdTcpStream::nodelay)
     }
 
     /// Sets how many routers packets may pass.
@@ -104,7 +97,8 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Inet> {
     /// # }
     /// ```
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.with_std(|stream| stream.set_ttl(ttl))
+        self.socket
+            .with_std(|stream: &StdTcpStream| stream.set_ttl(ttl))
     }
 
     /// How many routers packets may pass.
@@ -113,7 +107,7 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Inet> {
     ///
     /// As [`StdTcpStream::ttl`].
     pub fn ttl(&self) -> io::Result<u32> {
-        self.with_std(StdTcpStream::ttl)
+        self.socket.with_std(StdTcpStream::ttl)
     }
 
     /// The error that the connection has and nobody was told of.
@@ -140,6 +134,6 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Inet> {
     /// # }
     /// ```
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.with_std(StdTcpStream::take_error)
+        self.socket.with_std(StdTcpStream::take_error)
     }
 }

@@ -1,8 +1,7 @@
 //! What Unix connections have, and others have not.
 
 use std::io;
-use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 
 use super::StreamSocket;
@@ -38,20 +37,15 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Unix> {
         self.socket.into_owned().map(Into::into)
     }
 
-    fn with_std<T>(&self, f: impl FnOnce(&StdUnixStream) -> io::Result<T>) -> io::Result<T> {
-        // SAFETY: the descriptor is open as long as `self`, and the value that would close it is not dropped.
-        f(&ManuallyDrop::new(unsafe {
-            StdUnixStream::from_raw_fd(self.socket.as_fd().as_raw_fd())
-        }))
-    }
-
     /// The address of this end.
     ///
     /// # Errors
     ///
     /// As [`StdUnixStream::local_addr`].
     pub fn local_addr(&self) -> io::Result<UnixAddress> {
-        self.with_std(StdUnixStream::local_addr).map(Into::into)
+        self.socket
+            .with_std(StdUnixStream::local_addr)
+            .map(Into::into)
     }
 
     /// The address of the other end.
@@ -60,7 +54,9 @@ impl<H: Handle<Fd = OwnedFd>> StreamSocket<H, Unix> {
     ///
     /// As [`StdUnixStream::peer_addr`].
     pub fn peer_addr(&self) -> io::Result<UnixAddress> {
-        self.with_std(StdUnixStream::peer_addr).map(Into::into)
+        self.socket
+            .with_std(StdUnixStream::peer_addr)
+            .map(Into::into)
     }
 }
 
