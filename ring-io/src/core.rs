@@ -33,6 +33,8 @@ pub(crate) struct Core {
     enter: UnsafeCell<EnterWord>,
     /// The clock that the ring's waits go by, as a number of [`Clock`]. Stored by the registrar.
     clock: AtomicU32,
+    /// How many of the completions that the kernel has dropped this side was told of: counted as `cq.overflow`.
+    losses_told: AtomicU32,
     /// Tells this ring from all others of the process, wherever it moves. Never used twice.
     id: usize,
     tenure: Tenure,
@@ -135,14 +137,18 @@ impl Core {
 
     fn with_tenure(raw: sys::io_uring, tenure: Tenure) -> Self {
         let enter = EnterWord::of(&raw);
-        Self {
+        let core = Self {
             raw: UnsafeCell::new(raw),
             enter: UnsafeCell::new(enter),
             clock: AtomicU32::new(Clock::Monotonic.id()),
+            losses_told: AtomicU32::new(0),
             // Relaxed: only the number is wanted.
             id: NEXT_ID.fetch_add(1, Relaxed),
             tenure,
-        }
+        };
+        // What a ring has lost before it came here is the affair of who had it.
+        core.note_losses();
+        core
     }
 
     /// Gives the ring away, live as it is.
@@ -214,6 +220,13 @@ impl Core {
     pub(crate) fn set_clock(&self, clock: Clock) {
         // Relaxed: as above.
         self.clock.store(clock.id(), Relaxed);
+    }
+
+    /// Whether the kernel has dropped completions that this side was not told of. Now it is.
+    pub(crate) fn note_losses(&self) -> bool {
+        // Relaxed, both: counters.
+        let lost = self.cq_overflow().load(Relaxed);
+        self.losses_told.fetch_max(lost, Relaxed) < lost
     }
 
     #[inline(always)]

@@ -144,9 +144,10 @@ impl CompletionEntry for MixedCqe {
                 return Some(Self { cqe, extra: [0; 2] });
             }
             debug_assert!(
-                slots.left() > 0 && !slots.is_at_start(),
+                slots.left() > 0,
                 "the kernel wrote a large entry into one slot"
             );
+            // The second half may be behind the wrap: a resize moves slot by slot, to where they lie in a smaller queue.
             // Never stepped over the tail, whatever stands in the memory.
             let extra = slots.next().map_or([0; 2], halves);
             return Some(Self { cqe, extra });

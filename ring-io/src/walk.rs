@@ -45,11 +45,6 @@ impl<T: Copy> Walk<T> {
         self.left
     }
 
-    /// Whether the next slot is the first one in memory.
-    pub(crate) const fn is_at_start(&self) -> bool {
-        self.offset & self.mask == 0
-    }
-
     /// A copy of the next slot.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<T> {
@@ -94,7 +89,7 @@ mod tests {
                 let mut walk = unsafe { Walk::new(start, mask, head, tail) };
                 for i in 0..n {
                     let place = head.wrapping_add(i) % 4;
-                    assert_eq!((walk.left(), walk.is_at_start()), (n - i, place == 0));
+                    assert_eq!(walk.left(), n - i);
                     assert_eq!(walk.next(), Some([place, place + 10]), "{head}");
                 }
                 assert_eq!((walk.left(), walk.next(), walk.left()), (0, None, 0));

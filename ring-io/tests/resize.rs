@@ -2,7 +2,7 @@
 
 mod support;
 
-use ring_io::{Cqe, OneThread, ResizeError, Ring, Sqe};
+use ring_io::{Cqe, MixedCqe, OneThread, ResizeError, Ring, Sqe, sys};
 use support::isolated::isolated_check;
 use support::{drained, skip};
 
@@ -161,4 +161,41 @@ fn queues_that_cannot_be_mapped_are_named() {
         error.join().expect("no panic"),
         Err(ResizeError::Unmapped(errno))
     );
+}
+
+#[test]
+fn a_large_completion_is_whole_where_a_smaller_queue_wraps_within_it() {
+    let Some(_) = resizable(8) else { return };
+    let mut ring = match Ring::builder(8).cqe_mixed().defer_taskrun().build() {
+        Ok(ring) => ring,
+        Err(error) => return skip(error),
+    };
+    let seen = |ring: &mut Ring<Sqe, MixedCqe, OneThread>| -> Vec<_> {
+        let mut cq = ring.cq();
+        cq.drain()
+            .map(|cqe| (cqe.user_data(), cqe.extra()))
+            .collect()
+    };
+    for i in 0..3 {
+        ring.sq().push_nop(i).expect("room");
+    }
+    ring.sq().submit_and_wait(3).expect("a submit");
+    assert_eq!(seen(&mut ring).len(), 3);
+    let mut large = Sqe::new();
+    large
+        .set_op_flags(sys::IORING_NOP_CQE32)
+        .set_off(20)
+        .set_addr(30)
+        .set_user_data(10);
+    // SAFETY: the kernel hands the two numbers back; it takes neither for an address.
+    unsafe { ring.sq().push(large) }.expect("room");
+    ring.sq().submit_and_wait(2).expect("a submit");
+    // In slots 3 and 4 of sixteen; of four, those are the last and the first.
+    ring.resize(2, 4).expect("other sizes");
+    assert_eq!(ring.cq().ready(), 2);
+    assert_eq!(seen(&mut ring), [(10, Some([20, 30]))]);
+    // And what comes behind it.
+    ring.sq().push_nop(11).expect("room");
+    ring.sq().submit_and_wait(1).expect("a submit");
+    assert_eq!(seen(&mut ring), [(11, None)]);
 }

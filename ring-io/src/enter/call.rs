@@ -105,7 +105,9 @@ pub(super) fn enter_plain(
                 in("rsi") to_submit,
                 in("rdx") min_complete,
                 in("r10") flags,
-                in("r8") 0,
+                // A whole register: the upper half of one that is given 32 bits may hold anything, and of this one the
+                // kernel takes all 64 for an address. Of `kept` it takes nothing, of the others the lower half.
+                in("r8") 0_u64,
                 in("r9") kept,
                 lateout("rcx") _,
                 lateout("r11") _,

@@ -124,7 +124,7 @@ fn resume(core: &Core, to_submit: u32, wait: Option<Target>, first: i32) -> Resu
             }
             // Nothing was taken.
             Err(errno) if errno.raw() == libc::EINTR => {}
-            Err(errno) => return Err(errno),
+            Err(errno) => return Err(wait::told(core, errno)),
         }
         let missing = wait.map_or(0, |target| target.missing(core));
         let flags = core.enter_word().flags() | sys::IORING_ENTER_GETEVENTS;
@@ -173,7 +173,7 @@ fn wake_poller(core: &Core, to_submit: u32) -> Result<(), Errno> {
         Ok(_) => Ok(()),
         // The wake-up comes before everything that a signal can cut short.
         Err(errno) if errno.raw() == libc::EINTR => Ok(()),
-        Err(errno) => Err(errno),
+        Err(errno) => Err(wait::told(core, errno)),
     }
 }
 
@@ -226,7 +226,7 @@ pub(crate) fn get_events(core: &Core) -> Result<(), EnterError> {
         match Errno::check(result) {
             Ok(_) => return Ok(()),
             Err(errno) if errno.raw() == libc::EINTR => {}
-            Err(errno) => return Err(EnterError::from_errno(errno)),
+            Err(errno) => return Err(EnterError::from_errno(wait::told(core, errno))),
         }
     }
 }

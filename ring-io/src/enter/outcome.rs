@@ -89,7 +89,8 @@ pub enum EnterError {
     /// `EBUSY`: completions wait outside the full completion queue. Reap some, then submit again.
     #[error("the completion queue is full and more completions wait; reap some, then submit again")]
     Busy,
-    /// `EBADR`: the kernel had to drop a completion because it had no memory to keep it.
+    /// `EBADR`: the kernel had to drop a completion because it had no memory to keep it. A wait says so before it
+    /// sleeps over a loss of which nobody was told; [`CompletionQueue::lost`](crate::CompletionQueue::lost) counts them.
     #[error("the kernel dropped a completion for want of memory; a request's outcome is lost")]
     CompletionLost,
     /// `EEXIST`: a ring made for one thread was used on another.

@@ -13,7 +13,7 @@ use ring_io_sys as sys;
 use super::argument::{LONGEST, SIGNAL_SET_SIZE, absolute, microseconds, relative};
 use super::call::enter;
 use super::outcome::{EnterError, Submitted};
-use super::wait::{Losses, Target, polls};
+use super::wait::{Target, check_losses, polls, told};
 use super::{outcome, wake_poller};
 use crate::clock::Clock;
 use crate::core::Core;
@@ -77,10 +77,12 @@ fn run(
     mut registered: Option<usize>,
     taken: &mut u32,
 ) -> Result<WaitEnd, Errno> {
-    if to_submit == 0 && target.is_reached(core) {
-        return Ok(WaitEnd::Enough);
+    if to_submit == 0 {
+        if target.is_reached(core) {
+            return Ok(WaitEnd::Enough);
+        }
+        check_losses(core)?;
     }
-    let losses = Losses::so_far(core);
     let mut times = Times::from_now(core.clock(), wait);
     let mut goal = target;
     let mut to_take = to_submit;
@@ -105,7 +107,7 @@ fn run(
             }
             // Neither is said where something was taken.
             Err(errno) if matches!(errno.raw(), libc::EINTR | libc::ETIME) => {}
-            Err(errno) => return Err(errno),
+            Err(errno) => return Err(told(core, errno)),
         }
         // With a count the kernel does not say why it returned, and with ETIME it says no more than that no
         // completion is there. So the queue and the clock are asked.
@@ -122,7 +124,7 @@ fn run(
                 return Ok(WaitEnd::MinWaitOver);
             }
         }
-        losses.check(core)?;
+        check_losses(core)?;
         // The signal that the mask let through may have been handled unseen: once too often is better than never.
         let timed_out = result == -libc::ETIME;
         if wait.mask().is_some() && !timed_out {

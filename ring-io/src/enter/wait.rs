@@ -70,47 +70,51 @@ pub(super) fn polls(core: &Core) -> bool {
 
 /// Waits until the completion queue's tail has come to `target`. Signals that come meanwhile change nothing.
 pub(crate) fn wait_until(core: &Core, target: Target) -> Result<(), Errno> {
-    let losses = Losses::so_far(core);
     while !target.is_reached(core) {
+        check_losses(core)?;
         let flags = core.enter_word().flags() | sys::IORING_ENTER_GETEVENTS;
         let missing = target.missing(core);
         // SAFETY: no argument is passed.
         let result = unsafe { enter(core.enter_fd(), 0, missing, flags, ptr::null(), 0) };
         match Errno::check(result) {
-            Ok(_) => losses.check(core)?,
+            Ok(_) => {}
             Err(errno) if errno.raw() == libc::EINTR => {}
-            Err(errno) => return Err(errno),
+            Err(errno) => return Err(told(core, errno)),
         }
     }
     Ok(())
 }
 
-/// Completions that the kernel had dropped before a wait began.
+/// Fails with `EBADR` when the kernel has dropped completions and nobody was told yet. Comes before each sleep.
 ///
-/// It says `EBADR` only while the queue is empty; a wait for more than is there would go on for ever.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Losses(u32);
-
-impl Losses {
-    pub(super) fn so_far(core: &Core) -> Self {
-        // Relaxed: a counter.
-        Self(core.cq_overflow().load(Relaxed))
+/// It says so itself only while the queue is empty, and once: not where entries were submitted by the same call, whose
+/// number it answers with. A wait for what was lost would go on for ever.
+pub(super) fn check_losses(core: &Core) -> Result<(), Errno> {
+    if core.note_losses() {
+        Err(Errno::from_raw(libc::EBADR))
+    } else {
+        Ok(())
     }
+}
 
-    /// Fails with `EBADR` when there were more since.
-    pub(super) fn check(self, core: &Core) -> Result<(), Errno> {
-        if Self::so_far(core).0 == self.0 {
-            Ok(())
-        } else {
-            Err(Errno::from_raw(libc::EBADR))
-        }
+/// Notes of an error of the kernel's what the caller learns by it.
+pub(super) fn told(core: &Core, errno: Errno) -> Errno {
+    if errno.raw() == libc::EBADR {
+        core.note_losses();
     }
+    errno
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Target;
+    use std::sync::atomic::AtomicU32;
+
+    use super::{Target, wait_until};
+    use crate::core::Core;
+    use crate::enter::{EnterError, submit_and_wait};
+    use crate::errno::Errno;
     use crate::fake::Fake;
+    use crate::ring::Ring;
 
     // Counters that start at all distances from the wrap.
     fn starts() -> impl Iterator<Item = u32> {
@@ -167,5 +171,34 @@ mod tests {
                 assert!(target.is_reached(fake.core()), "{count} from {start}");
             }
         }
+    }
+
+    // The kernel answers with the number of entries, whatever happened behind them, and says it never again.
+    #[test]
+    fn a_completion_that_is_lost_in_the_call_that_submits_ends_the_wait_and_is_told_once() {
+        let mut ring = Ring::new(8).expect("a ring");
+        let tail = AtomicU32::new(0);
+        // SAFETY: the ring is live, and outlives the core, as the counter does.
+        let core = unsafe {
+            let mut raw = *ring.as_raw_ptr();
+            // A core that sees each completion as one that was lost, and nothing to reap.
+            raw.cq.koverflow = raw.cq.ktail;
+            raw.cq.ktail = tail.as_ptr();
+            Core::lent(raw, None)
+        };
+        let mut sq = ring.sq();
+        sq.push_nop(1).expect("room");
+        sq.push_nop(2).expect("room");
+        drop(sq);
+        assert_eq!(
+            submit_and_wait(&core, 2, 2),
+            Err(EnterError::CompletionLost)
+        );
+        assert!(!core.note_losses(), "told already");
+        // One that comes without a word of the kernel is told, too.
+        ring.sq().push_nop(3).expect("room");
+        ring.sq().submit().expect("a submit");
+        let error = wait_until(&core, Target::now(&core, 1));
+        assert_eq!(error, Err(Errno::from_raw(libc::EBADR)));
     }
 }
