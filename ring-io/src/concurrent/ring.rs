@@ -198,11 +198,7 @@ impl<S: SharedSubmission, C: SharedCompletion> Ring<S, C> {
 
     /// How many completions the kernel had to drop for want of memory.
     pub fn lost(&self) -> u32 {
-        // Relaxed: a counter.
-        self.shared
-            .core
-            .cq_overflow()
-            .load(std::sync::atomic::Ordering::Relaxed)
+        self.shared.lost()
     }
 
     /// How many entries the kernel dropped because their index was invalid; zero, always.

@@ -593,6 +593,12 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
         Ok(self.claim(out))
     }
 
+    /// How many completions the kernel had to drop for want of memory.
+    pub(super) fn lost(&self) -> u32 {
+        // Relaxed: a counter; it never shrinks, and one that is old is too small.
+        self.core.cq_overflow().load(Relaxed)
+    }
+
     /// Whether the kernel keeps completions outside of the full queue.
     #[inline]
     pub(super) fn has_overflow(&self) -> bool {

@@ -144,9 +144,12 @@ impl<S: SharedSubmission, C: SharedCompletion> Shared<S, C> {
     }
 
     /// Whether every request that was entered, and that will complete, has.
+    ///
+    /// A completion that the kernel had to drop never comes. It is taken for the last one of a request: if it was not,
+    /// the answer comes early, and a request is cancelled; the other way it would never come.
     pub(super) fn is_quiet(&self) -> bool {
         // In this order: what ends between the two loads makes the first too small, so the answer is no.
-        let ended = self.cq.ended(self.kernel_cq(), &self.cqes);
+        let ended = self.cq.ended(self.kernel_cq(), &self.cqes) + u64::from(self.lost());
         // Relaxed: what ended was acquired with the kernel's tail, or with the claim of who had, so this sees that it
         // was entered. What others enter meanwhile is theirs to wait for.
         ended >= self.entered.load(at(Site::QuietEnteredLoad))
@@ -184,4 +187,35 @@ fn yields(looks: &mut u32) -> bool {
         std::thread::yield_now();
     }
     hopes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::pipe;
+    use std::os::fd::AsRawFd as _;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use ring_io_sys as sys;
+
+    use crate::Sqe;
+    use crate::concurrent::Ring;
+
+    #[test]
+    fn a_lost_completion_does_not_hold_the_thread_that_waits_for_it() {
+        let ring = Ring::new(8).expect("a ring");
+        let submitter = ring.submitter();
+        let (reader, _writer) = pipe().expect("a pipe");
+        let mut poll = Sqe::default();
+        poll.set_opcode(sys::IORING_OP_POLL_ADD as u8)
+            .set_fd(reader.as_raw_fd())
+            .set_op_flags(libc::POLLIN as u32);
+        // SAFETY: the entry names no memory, and the pipe outlives the ring's thread.
+        unsafe { submitter.push(poll) }.expect("room");
+        submitter.submit().expect("a submit");
+        assert!(!ring.shared.is_quiet(), "nobody writes");
+        // As the kernel does where it cannot keep a completion.
+        ring.shared.core.cq_overflow().fetch_add(1, Relaxed);
+        drop(submitter);
+        assert_eq!(ring.lost(), 1);
+    }
 }
