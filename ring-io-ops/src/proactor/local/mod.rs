@@ -16,7 +16,7 @@ use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
-use ring_io::{BufferPool, OneThread, RegisterError};
+use ring_io::{BufferPool, EnterError, OneThread, RegisterError};
 
 use super::engine::{Aftermath, Counters, Engine, Key, OrphanId};
 use super::error::{BuildError, Leftover, OpError};
@@ -223,7 +223,7 @@ impl Inner {
         self.entered(Engine::round);
     }
 
-    fn entered(&self, enter: impl FnOnce(&mut Engine, &Tasks) -> Result<(), ring_io::EnterError>) {
+    fn entered(&self, enter: impl FnOnce(&mut Engine, &Tasks) -> Result<(), EnterError>) {
         let result = self.with(enter);
         self.settle();
         if let Err(error) = result {
@@ -231,27 +231,51 @@ impl Inner {
         }
     }
 
-    /// Cancels everything and waits for the kernel to let go, for `grace` at most. What panics meanwhile does not end that.
+    /// Waits for closes, cancels everything, and waits for the kernel to let go, for `grace` at most. What panics meanwhile
+    /// does not end that.
     fn drain(&self, grace: Duration, panics: &mut Panics) -> Result<(), Leftover> {
-        let deadline = moment_after(grace);
-        // Without grace, too, the kernel gets what was pushed: closes are among it.
-        let mut result = self.with(|engine, tasks| {
-            engine.cancel_all();
-            engine.turn(tasks)
-        });
+        let (half, deadline) = (moment_after(grace / 2), moment_after(grace));
+        // The request to cancel everything would be one to the closes, too. It does not wait for ever: what a close waits
+        // for, such as a worker thread, may have to be cancelled. Without grace, too, the kernel gets what was pushed.
+        let mut result = self.with(Engine::turn);
         panics.catch(|| self.settle());
-        while result.is_ok() && self.with(|engine, _| engine.outstanding()) != 0 {
-            let limit = deadline.saturating_duration_since(Instant::now());
-            if limit.is_zero() {
-                break;
-            }
-            result = self.with(|engine, tasks| engine.wait(tasks, Some(limit)));
+        if result.is_ok() {
+            result = self.wait_while(Engine::has_closes, half, panics);
+        }
+        if result.is_ok() {
+            result = self.with(|engine, tasks| {
+                engine.cancel_all();
+                engine.turn(tasks)
+            });
             panics.catch(|| self.settle());
+        }
+        if result.is_ok() {
+            let is_left = |engine: &mut Engine| engine.outstanding() != 0;
+            let _ = self.wait_while(is_left, deadline, panics);
         }
         Leftover::check(self.with(|engine, _| {
             engine.stop();
             engine.outstanding()
         }))
+    }
+
+    /// Waits until `deadline` at most.
+    fn wait_while(
+        &self,
+        is_so: impl Fn(&mut Engine) -> bool,
+        deadline: Instant,
+        panics: &mut Panics,
+    ) -> Result<(), EnterError> {
+        while self.with(|engine, _| is_so(engine)) {
+            let limit = deadline.saturating_duration_since(Instant::now());
+            if limit.is_zero() {
+                break;
+            }
+            let result = self.with(|engine, tasks| engine.wait(tasks, Some(limit)));
+            panics.catch(|| self.settle());
+            result?;
+        }
+        Ok(())
     }
 }
 
@@ -267,7 +291,7 @@ impl Drop for Unpushed<'_> {
 }
 
 #[cold]
-fn refused(error: ring_io::EnterError) -> ! {
+fn refused(error: EnterError) -> ! {
     panic!("the proactor cannot go on: {error}");
 }
 
@@ -358,6 +382,9 @@ impl LocalProactor {
 
     /// Cancels what is in flight, drops what was spawned, and waits until the kernel has let go of everything, for
     /// `grace` at most.
+    ///
+    /// What was closed or dropped is closed first, and the rest cancelled when that is done, or half of `grace` is over: a
+    /// close that is cancelled may leave its descriptor open.
     ///
     /// # Errors
     ///
