@@ -196,7 +196,7 @@ impl From<Elapsed> for io::Error {
 /// waits without end, as does who waits for a task that does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{completions} completion(s) had not come when the time for the shutdown was over; what their operations own is leaked"
+    "completions that had not come when the time for the shutdown was over: {completions}; what their operations own is leaked"
 )]
 #[non_exhaustive]
 pub struct Leftover {
