@@ -12,12 +12,16 @@ use super::executor::JoinError;
 #[non_exhaustive]
 pub enum OpError {
     /// The kernel answered with this number; what it means stands in the manual page of the operation.
+    ///
+    /// `ECANCELED` also where the operation was cancelled, or the proactor shut down, after the first poll and before the
+    /// kernel had it.
     #[error("{0}")]
     Kernel(Errno),
     /// The deadline of the operation came first, and the operation was cancelled.
     #[error("the deadline passed before the operation ended")]
     TimedOut,
-    /// The proactor was shut down before the operation reached the kernel.
+    /// The proactor was shut down before the operation was polled, or while it waited for its turn. Nothing was submitted.
+    /// What was in flight at that moment ends with `ECANCELED`, or with what it came to.
     #[error("the proactor is shut down; nothing was submitted")]
     Closed,
     /// The operation needs more completions at once than the proactor lets be in flight. Nothing was submitted.

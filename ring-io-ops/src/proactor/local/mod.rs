@@ -383,6 +383,9 @@ impl LocalProactor {
     /// Cancels what is in flight, drops what was spawned, and waits until the kernel has let go of everything, for
     /// `grace` at most.
     ///
+    /// What was in flight, and whose future is not a task's, ends with `ECANCELED`, or with what it came to; what was not
+    /// polled before, or waited for its turn, with [`OpError::Closed`].
+    ///
     /// What was closed or dropped is closed first, and the rest cancelled when that is done, or half of `grace` is over: a
     /// close that is cancelled may leave its descriptor open.
     ///

@@ -349,10 +349,13 @@ impl Driver {
         let mut others = VecDeque::new();
         while let Some(pending) = self.next_pending() {
             match pending {
-                Pending::Start(flight) => self.end(flight, Completion::failed(OpError::Closed)),
-                Pending::Chain(chain) => {
-                    self.end_chain(&chain, Completion::failed(OpError::Closed));
+                // See `deliver`.
+                Pending::Start(flight) if flight.closes() => {
+                    self.end(flight, Completion::failed(OpError::Closed));
                 }
+                // As what the kernel has: whoever started it cannot tell the two apart.
+                Pending::Start(flight) => self.end(flight, Completion::cancelled()),
+                Pending::Chain(chain) => self.end_chain(&chain, Completion::cancelled()),
                 other => others.push_back(other),
             }
         }

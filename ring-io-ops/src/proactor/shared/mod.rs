@@ -215,7 +215,15 @@ impl Proactor {
     /// Starts nothing any more, cancels what is in flight, and waits until the kernel has let go of everything, for
     /// `grace` at most. Blocks the thread meanwhile.
     ///
-    /// What has not started ends with [`OpError::Closed`], here and by other handles. Called again when that is over, it
+    /// What was in flight ends with `ECANCELED`, or with what it came to; also where the driver had not handed it to the
+    /// kernel yet, and nothing has happened. What was not polled before, or waited for its turn, ends with
+    /// [`OpError::Closed`], here and by other handles. So does the close of a file that the kernel did not get any more; the
+    /// file is closed nevertheless.
+    ///
+    /// What was closed or dropped is closed first, and the rest cancelled when that is done, or half of `grace` is over: a
+    /// close that is cancelled may leave its descriptor open.
+    ///
+    /// Called again when that is over, it
     /// answers the same at once; called meanwhile, by another thread, it waits for the end of the first call, whatever its
     /// own `grace`. On the driver's own thread, in a waker or a drop, it waits for nothing and knows of
     /// nothing that is left.
