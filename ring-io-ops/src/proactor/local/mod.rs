@@ -363,6 +363,30 @@ impl LocalProactor {
     /// # Panics
     ///
     /// As [`block_on`](Self::block_on).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, LocalProactor};
+    /// use std::pin::pin;
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let mut metadata = pin!(proactor.metadata("/proc"));
+    /// // The smallest executor there is: it looks again after each round.
+    /// let mut context = Context::from_waker(Waker::noop());
+    /// let metadata = loop {
+    ///     match metadata.as_mut().poll(&mut context) {
+    ///         Poll::Ready(metadata) => break metadata?,
+    ///         Poll::Pending => proactor.park(None),
+    ///     }
+    /// };
+    /// assert!(metadata.is_dir());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn park(&self, limit: Option<Duration>) {
         let inner = &*self.handle.inner;
         // A task that runs may wake one of the other executor's, which then has something to do.
@@ -508,6 +532,29 @@ impl LocalHandle {
     ///
     /// There is no need for it under [`block_on`](LocalProactor::block_on), which submits before it waits; but before
     /// something there blocks the thread, see [`LocalProactor`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    /// use std::io::Read;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// proactor.block_on(async {
+    ///     let connection = proactor.tcp_connect(listener.local_addr()?).await?;
+    ///     let (mut peer, _) = listener.accept()?;
+    ///     drop(connection);
+    ///     // The peer would wait for the end without end: this thread has not closed the connection yet.
+    ///     proactor.submit_now();
+    ///     assert_eq!(peer.read(&mut [0])?, 0);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn submit_now(&self) {
         self.inner.turn();
     }
@@ -592,6 +639,27 @@ impl LocalHandle {
     }
 
     /// What was done so far.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let before = proactor.counters();
+    /// proactor.block_on(async {
+    ///     let (one, other) = (proactor.metadata("/proc"), proactor.metadata("/dev"));
+    ///     futures_util::try_join!(one, other)
+    /// })?;
+    /// let now = proactor.counters();
+    /// assert!(now.submitted >= before.submitted + 2);
+    /// // Both went to the kernel together.
+    /// println!("{} entries in {} system calls", now.submitted, now.enters);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn counters(&self) -> Counters {
         self.inner.with(|engine, _| engine.counters())
     }

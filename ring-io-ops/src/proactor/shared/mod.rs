@@ -325,11 +325,47 @@ impl Proactor {
     }
 
     /// What was done so far, as of the driver's last wake-ups or sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, Proactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = Proactor::new()?;
+    /// let before = proactor.counters();
+    /// futures_executor::block_on(proactor.metadata("/proc"))?;
+    /// // Who is woken finds the numbers as they were then.
+    /// let now = proactor.counters();
+    /// assert!(now.submitted > before.submitted);
+    /// println!("{} entries in {} system calls", now.submitted, now.enters);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn counters(&self) -> Counters {
         self.owner.shared.statistics().counters
     }
 
     /// How the driver spent its time, as of its last wake-ups or sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, Proactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = Proactor::new()?;
+    /// for _ in 0..100 {
+    ///     futures_executor::block_on(proactor.metadata("/proc"))?;
+    /// }
+    /// let driver = proactor.driver_counters();
+    /// // Many rings for few operations: a longer spin may help.
+    /// println!("slept {} times, rung {}, spun {}", driver.sleeps, driver.rings, driver.spins);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn driver_counters(&self) -> DriverCounters {
         self.owner.shared.statistics().driver
     }
