@@ -195,7 +195,7 @@ impl From<Elapsed> for io::Error {
 
 /// What the kernel had not let go of when the time of a proactor's shutdown was over.
 ///
-/// What those operations own is leaked, because the kernel may still use it. Where one of them would have made a file or a
+/// What those operations own is leaked, and what was to be closed may stay open, because the kernel may still use it. Where one of them would have made a file or a
 /// socket, which has a handle of the proactor's, the ring is kept with it. Their futures never end: who still awaits one
 /// waits without end, as does who waits for a task that does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -487,7 +487,9 @@ impl LocalHandle {
         &self.inner
     }
 
-    /// Starts a task. It runs within [`block_on`](LocalProactor::block_on), also without its handle.
+    /// Starts a task. It runs within [`block_on`](LocalProactor::block_on) and [`park`](LocalProactor::park), also without
+    /// its handle. When the proactor is gone it is dropped, and its handle tells
+    /// [`JoinError::Aborted`](super::JoinError::Aborted).
     ///
     /// # Examples
     ///
@@ -533,6 +535,10 @@ impl LocalHandle {
     /// There is no need for it under [`block_on`](LocalProactor::block_on), which submits before it waits; but before
     /// something there blocks the thread, see [`LocalProactor`].
     ///
+    /// # Panics
+    ///
+    /// When the kernel refuses to let the ring be entered, as under a seccomp filter that came later.
+    ///
     /// # Examples
     ///
     /// ```
@@ -559,7 +565,7 @@ impl LocalHandle {
         self.inner.turn();
     }
 
-    /// Waits until `duration` has passed.
+    /// Waits until `duration` has passed; without end where the proactor is gone before.
     ///
     /// # Examples
     ///
@@ -580,7 +586,7 @@ impl LocalHandle {
         self.sleep_until(moment_after(duration))
     }
 
-    /// Waits until `at`.
+    /// Waits until `at`; without end where the proactor is gone before.
     pub fn sleep_until(&self, at: Instant) -> Sleep {
         Sleep::new(Rc::clone(&self.inner), at)
     }

@@ -202,12 +202,12 @@ impl Proactor {
         Multishot::new(&self.owner.shared, operation)
     }
 
-    /// Waits until `duration` has passed.
+    /// Waits until `duration` has passed; without end where the proactor is shut down before.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         self.sleep_until(moment_after(duration))
     }
 
-    /// Waits until `at`.
+    /// Waits until `at`; without end where the proactor is shut down before.
     pub fn sleep_until(&self, at: Instant) -> Sleep {
         Sleep::new(Arc::clone(&self.owner.shared), at)
     }
