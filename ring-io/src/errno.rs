@@ -66,7 +66,7 @@ impl fmt::Display for Errno {
 
 impl fmt::Debug for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Errno({}: {self})", self.0)
+        write!(f, "Errno({self})")
     }
 }
 
@@ -81,6 +81,14 @@ impl From<Errno> for io::Error {
 #[cfg(test)]
 mod tests {
     use super::Errno;
+
+    #[test]
+    fn a_number_is_told_once() {
+        let errno = Errno::from_raw(libc::ENOENT);
+        assert_eq!(errno.to_string(), "No such file or directory (os error 2)");
+        let debug = "Errno(No such file or directory (os error 2))";
+        assert_eq!(format!("{errno:?}"), debug);
+    }
 
     #[test]
     fn negative_results_are_errors_and_the_rest_are_counts() {

@@ -75,6 +75,10 @@ pub enum TimeoutOutcome {
 ///
 /// `IORING_OP_TIMEOUT`, Linux 5.4. See `io_uring_prep_timeout(3)`.
 ///
+/// The kernel keeps a ring's timeouts in a list: to find one, in order to remove or change it, takes the longer the more of
+/// them are armed. With tens of thousands, keep the deadlines in order in the program and bound the wait by the first,
+/// with [`Wait::timeout`](ring_io::Wait::timeout). The proactor does so.
+///
 /// # Kernel access
 ///
 /// Reads `*time` until submission; nothing with [`after_ns`](Self::after_ns).
@@ -189,6 +193,8 @@ impl Operation for Timeout {
 /// Removes a [`Timeout`] that has not ended.
 ///
 /// `IORING_OP_TIMEOUT_REMOVE`, Linux 5.5. See `io_uring_prep_timeout_remove(3)`.
+///
+/// The kernel looks through all timeouts of the ring for this one; see [`Timeout`] for what to do with very many.
 ///
 /// # Kernel access
 ///

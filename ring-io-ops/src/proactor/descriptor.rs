@@ -136,6 +136,8 @@ impl<H: Handle> fmt::Debug for Descriptor<H> {
 }
 
 /// A close whose outcome somebody awaits. The method `close` of files and the like makes one.
+///
+/// `IORING_OP_CLOSE`, Linux 5.6. See `close(2)`. It is not cancelled when its future is dropped.
 #[derive(Debug)]
 pub struct CloseFd<H: Handle> {
     /// None when the kernel has closed it.

@@ -12,12 +12,16 @@ use super::executor::JoinError;
 #[non_exhaustive]
 pub enum OpError {
     /// The kernel answered with this number; what it means stands in the manual page of the operation.
+    ///
+    /// `ECANCELED` also where the operation was cancelled, or the proactor shut down, after the first poll and before the
+    /// kernel had it.
     #[error("{0}")]
     Kernel(Errno),
     /// The deadline of the operation came first, and the operation was cancelled.
     #[error("the deadline passed before the operation ended")]
     TimedOut,
-    /// The proactor was shut down before the operation reached the kernel.
+    /// The proactor was shut down before the operation was polled, or while it waited for its turn. Nothing was submitted.
+    /// What was in flight at that moment ends with `ECANCELED`, or with what it came to.
     #[error("the proactor is shut down; nothing was submitted")]
     Closed,
     /// The operation needs more completions at once than the proactor lets be in flight. Nothing was submitted.
@@ -191,12 +195,12 @@ impl From<Elapsed> for io::Error {
 
 /// What the kernel had not let go of when the time of a proactor's shutdown was over.
 ///
-/// What those operations own is leaked, because the kernel may still use it. Where one of them would have made a file or a
+/// What those operations own is leaked, and what was to be closed may stay open, because the kernel may still use it. Where one of them would have made a file or a
 /// socket, which has a handle of the proactor's, the ring is kept with it. Their futures never end: who still awaits one
 /// waits without end, as does who waits for a task that does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{completions} completion(s) had not come when the time for the shutdown was over; what their operations own is leaked"
+    "completions that had not come when the time for the shutdown was over: {completions}; what their operations own is leaked"
 )]
 #[non_exhaustive]
 pub struct Leftover {

@@ -193,6 +193,9 @@ pub trait OpFuture: Future + Unpin {
 
     /// Cancels the operation when `duration` has passed and it has not ended, and waits for its end: what it was given
     /// comes back in every case.
+    ///
+    /// The deadline is kept by the proactor, in order, and the kernel learns of the first one only: tens of thousands are no
+    /// harm. Those that the kernel keeps, [`Timeout`](crate::Timeout), take longer to cancel the more of them there are.
     fn timeout(self, duration: Duration) -> Timeout<Self>
     where
         Self: Sized,

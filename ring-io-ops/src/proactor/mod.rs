@@ -128,6 +128,13 @@
 //! [`registered_files`]: LocalHandle::registered_files
 //! [`registered_buffers`]: LocalHandle::registered_buffers
 //!
+//! # Kernels
+//!
+//! A proactor needs Linux 5.11, where a wait can have a time, and the shutdown of one Linux 5.19, where everything can be
+//! cancelled at once: on an older kernel it waits for what is in flight, and cancels nothing but what was dropped. What else
+//! came later says so where it is documented. The ring is the best that the kernel has: `DEFER_TASKRUN` and the like are
+//! asked for, and done without where they are refused.
+//!
 //! # Events
 //!
 //! With the feature `tracing` the proactors tell a subscriber of the crate of that name what an operator wants to know.

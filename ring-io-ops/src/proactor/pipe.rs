@@ -95,7 +95,7 @@ macro_rules! end {
             ///
             /// # Errors
             ///
-            /// [`OpError`].
+            /// What the kernel reports. The end is closed then too.
             pub async fn close(self) -> Result<(), OpError>
             where
                 H: Start<CloseFd<H>>,

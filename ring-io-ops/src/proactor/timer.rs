@@ -13,6 +13,9 @@ use super::handle::{Handle, moment_after};
 /// A moment to wait for, again and again. [`Events::timer`](super::Events::timer) makes one.
 ///
 /// As a future it is ready when the moment has come, and stays ready until it is [set](Self::set) anew.
+///
+/// It is no request of the kernel's, but one of the proactor's deadlines, which are kept in order: also with tens of
+/// thousands it takes little to set it or to drop it.
 pub struct Timer<H: Handle> {
     handle: H,
     at: Instant,

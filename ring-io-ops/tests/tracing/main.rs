@@ -112,14 +112,14 @@ fn a_driver_tells_of_its_start_its_end_and_cancels_and_who_stops_it_of_the_shutd
         .expect("a proactor");
     assert_eq!(block_on(proactor.start(nop())).0.result, Ok(0));
     let (reader, writer) = proactor.pipe().expect("a pipe");
-    {
-        let mut read = pin!(reader.read(Vec::with_capacity(1)));
-        assert!(poll(read.as_mut()).is_pending());
-    }
-    drop((reader, writer));
+    let mut read = pin!(reader.read(Vec::with_capacity(1)));
+    assert!(poll(read.as_mut()).is_pending());
+    // So that the kernel has it.
+    assert_eq!(block_on(proactor.start(nop())).0.result, Ok(0));
     let left = caller.hears(|| proactor.shutdown(Duration::from_secs(10)));
     assert_eq!(left, Ok(()));
     assert!(!driver.of("ring_io::cancel").is_empty());
+    drop(writer);
     let messages: Vec<String> = driver
         .of("ring_io::driver")
         .iter()

@@ -5,7 +5,7 @@
 //! for requests that go straight to a worker thread, when the worker begins; a close in between would give the number to
 //! somebody else's file, and the request would act on that.
 
-use super::slots::{Key, Slots, State};
+use super::slots::{Key, Slots};
 use crate::Target;
 use crate::proactor::open_file::Closing;
 
@@ -77,10 +77,6 @@ impl Late {
     }
 
     fn forget_those_over(&mut self, slots: &mut Slots) {
-        self.entries.retain(|(key, _)| {
-            slots.get_mut(key.index()).is_some_and(|slot| {
-                slot.is_of(*key) && matches!(slot.state(), State::Waiting | State::Orphan)
-            })
-        });
+        self.entries.retain(|&(key, _)| slots.is_in_flight(key));
     }
 }

@@ -31,9 +31,10 @@ impl Engine {
     }
 
     /// Pushes a cancel request, unless one is under way: asked again and again, an operation would take the places of
-    /// others' requests.
+    /// others' requests. A close is not asked to end: it does, and nobody could tell what is open behind one that did not
+    /// begin.
     fn ask_to_cancel(&mut self, key: Key) {
-        if self.cancelling.insert(key.index(), key) == Some(key) {
+        if self.closes.has(key) || self.cancelling.insert(key.index(), key) == Some(key) {
             return;
         }
         self.counters.cancels += 1;
@@ -213,6 +214,7 @@ impl Engine {
     }
 
     pub(super) fn push_close(&mut self, closing: Closing) {
+        self.closes.own += 1;
         self.push_internal(closing.entry(), CLOSE);
         // The kernel's from now on.
         closing.leave_open();
@@ -240,6 +242,12 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Whether a close that was pushed, or is to be when there is room, is not over. One that waits for an operation which
+    /// names its descriptor is none of these.
+    pub(crate) fn has_closes(&mut self) -> bool {
+        self.closes.any(&mut self.slots)
     }
 
     /// The ring is not entered any more.

@@ -7,6 +7,7 @@
 mod audit;
 mod bell;
 mod chain;
+mod closes;
 mod counters;
 mod credit;
 mod enter;
@@ -47,6 +48,7 @@ use super::executor::inbox::Bell;
 use super::executor::waker::TaskId;
 use super::owned::Completion;
 use super::trace::{Event, Events};
+use closes::Closes;
 use late::Late;
 use slots::Slots;
 use streams::Streams;
@@ -224,6 +226,7 @@ pub(crate) struct Engine {
     /// slot has no room to tell, but at a price for every operation.
     cancelling: HashMap<u32, Key>,
     late: Late,
+    closes: Closes,
     /// The position of the entry behind which to submit at once. Where that is not wished it lies 2^32 entries ahead,
     /// and one submit in as many is no harm.
     submit_when: u32,
@@ -278,6 +281,7 @@ impl Engine {
             to_pause: Vec::new(),
             cancelling: HashMap::new(),
             late: Late::default(),
+            closes: Closes::default(),
             submit_at: batching.submit_at,
             pump: None,
             timers: Timers::default(),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use super::closes::Closes;
 use super::slots::Slots;
 use super::streams::Streams;
 use super::{
@@ -40,6 +41,7 @@ impl Engine {
             reserved,
             to_pause,
             cancelling,
+            closes,
             attention,
             counters,
             ..
@@ -92,6 +94,7 @@ impl Engine {
                 reserved,
                 to_pause,
                 cancelling,
+                closes,
                 attention,
             };
             rare.complete(key, result, flags, tasks);
@@ -167,6 +170,7 @@ struct Rare<'e> {
     reserved: &'e mut u32,
     to_pause: &'e mut Vec<Key>,
     cancelling: &'e mut HashMap<u32, Key>,
+    closes: &'e mut Closes,
     attention: &'e mut bool,
 }
 
@@ -190,6 +194,7 @@ impl Rare<'_> {
             }
             CLOSE => {
                 *self.reserved -= 1;
+                self.closes.own -= 1;
                 return;
             }
             _ => {}

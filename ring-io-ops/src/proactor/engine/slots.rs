@@ -262,6 +262,13 @@ impl Slots {
             .is_some_and(|slot| slot.is_of(key) && slot.state() == State::Queued)
     }
 
+    /// Whether an operation with one completion was pushed and is not over.
+    pub(super) fn is_in_flight(&self, key: Key) -> bool {
+        self.slots.get(key.index() as usize).is_some_and(|slot| {
+            slot.is_of(key) && matches!(slot.state(), State::Waiting | State::Orphan)
+        })
+    }
+
     /// Shows `each` the operations whose credit is put aside.
     pub(super) fn each_granted(&mut self, each: impl FnMut(&mut Slot)) {
         self.slots

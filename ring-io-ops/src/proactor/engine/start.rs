@@ -109,6 +109,11 @@ impl Engine {
         self.late.note(key, named(sqe), &mut self.slots);
     }
 
+    /// Notes that the entry that was just pushed is a close, which is not cancelled.
+    pub(crate) fn note_close(&mut self, key: Key) {
+        self.closes.note(key, &mut self.slots);
+    }
+
     /// Whether an entry in flight names this and looks it up later.
     pub(crate) fn is_late(&mut self, target: Target) -> bool {
         self.late.names(target, &mut self.slots)

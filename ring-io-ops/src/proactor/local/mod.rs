@@ -16,7 +16,7 @@ use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
-use ring_io::{BufferPool, OneThread, RegisterError};
+use ring_io::{BufferPool, EnterError, OneThread, RegisterError};
 
 use super::engine::{Aftermath, Counters, Engine, Key, OrphanId};
 use super::error::{BuildError, Leftover, OpError};
@@ -223,7 +223,7 @@ impl Inner {
         self.entered(Engine::round);
     }
 
-    fn entered(&self, enter: impl FnOnce(&mut Engine, &Tasks) -> Result<(), ring_io::EnterError>) {
+    fn entered(&self, enter: impl FnOnce(&mut Engine, &Tasks) -> Result<(), EnterError>) {
         let result = self.with(enter);
         self.settle();
         if let Err(error) = result {
@@ -231,27 +231,51 @@ impl Inner {
         }
     }
 
-    /// Cancels everything and waits for the kernel to let go, for `grace` at most. What panics meanwhile does not end that.
+    /// Waits for closes, cancels everything, and waits for the kernel to let go, for `grace` at most. What panics meanwhile
+    /// does not end that.
     fn drain(&self, grace: Duration, panics: &mut Panics) -> Result<(), Leftover> {
-        let deadline = moment_after(grace);
-        // Without grace, too, the kernel gets what was pushed: closes are among it.
-        let mut result = self.with(|engine, tasks| {
-            engine.cancel_all();
-            engine.turn(tasks)
-        });
+        let (half, deadline) = (moment_after(grace / 2), moment_after(grace));
+        // The request to cancel everything would be one to the closes, too. It does not wait for ever: what a close waits
+        // for, such as a worker thread, may have to be cancelled. Without grace, too, the kernel gets what was pushed.
+        let mut result = self.with(Engine::turn);
         panics.catch(|| self.settle());
-        while result.is_ok() && self.with(|engine, _| engine.outstanding()) != 0 {
-            let limit = deadline.saturating_duration_since(Instant::now());
-            if limit.is_zero() {
-                break;
-            }
-            result = self.with(|engine, tasks| engine.wait(tasks, Some(limit)));
+        if result.is_ok() {
+            result = self.wait_while(Engine::has_closes, half, panics);
+        }
+        if result.is_ok() {
+            result = self.with(|engine, tasks| {
+                engine.cancel_all();
+                engine.turn(tasks)
+            });
             panics.catch(|| self.settle());
+        }
+        if result.is_ok() {
+            let is_left = |engine: &mut Engine| engine.outstanding() != 0;
+            let _ = self.wait_while(is_left, deadline, panics);
         }
         Leftover::check(self.with(|engine, _| {
             engine.stop();
             engine.outstanding()
         }))
+    }
+
+    /// Waits until `deadline` at most.
+    fn wait_while(
+        &self,
+        is_so: impl Fn(&mut Engine) -> bool,
+        deadline: Instant,
+        panics: &mut Panics,
+    ) -> Result<(), EnterError> {
+        while self.with(|engine, _| is_so(engine)) {
+            let limit = deadline.saturating_duration_since(Instant::now());
+            if limit.is_zero() {
+                break;
+            }
+            let result = self.with(|engine, tasks| engine.wait(tasks, Some(limit)));
+            panics.catch(|| self.settle());
+            result?;
+        }
+        Ok(())
     }
 }
 
@@ -267,7 +291,7 @@ impl Drop for Unpushed<'_> {
 }
 
 #[cold]
-fn refused(error: ring_io::EnterError) -> ! {
+fn refused(error: EnterError) -> ! {
     panic!("the proactor cannot go on: {error}");
 }
 
@@ -339,6 +363,30 @@ impl LocalProactor {
     /// # Panics
     ///
     /// As [`block_on`](Self::block_on).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, LocalProactor};
+    /// use std::pin::pin;
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let mut metadata = pin!(proactor.metadata("/proc"));
+    /// // The smallest executor there is: it looks again after each round.
+    /// let mut context = Context::from_waker(Waker::noop());
+    /// let metadata = loop {
+    ///     match metadata.as_mut().poll(&mut context) {
+    ///         Poll::Ready(metadata) => break metadata?,
+    ///         Poll::Pending => proactor.park(None),
+    ///     }
+    /// };
+    /// assert!(metadata.is_dir());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn park(&self, limit: Option<Duration>) {
         let inner = &*self.handle.inner;
         // A task that runs may wake one of the other executor's, which then has something to do.
@@ -358,6 +406,12 @@ impl LocalProactor {
 
     /// Cancels what is in flight, drops what was spawned, and waits until the kernel has let go of everything, for
     /// `grace` at most.
+    ///
+    /// What was in flight, and whose future is not a task's, ends with `ECANCELED`, or with what it came to; what was not
+    /// polled before, or waited for its turn, with [`OpError::Closed`].
+    ///
+    /// What was closed or dropped is closed first, and the rest cancelled when that is done, or half of `grace` is over: a
+    /// close that is cancelled may leave its descriptor open.
     ///
     /// # Errors
     ///
@@ -433,7 +487,9 @@ impl LocalHandle {
         &self.inner
     }
 
-    /// Starts a task. It runs within [`block_on`](LocalProactor::block_on), also without its handle.
+    /// Starts a task. It runs within [`block_on`](LocalProactor::block_on) and [`park`](LocalProactor::park), also without
+    /// its handle. When the proactor is gone it is dropped, and its handle tells
+    /// [`JoinError::Aborted`](super::JoinError::Aborted).
     ///
     /// # Examples
     ///
@@ -478,11 +534,38 @@ impl LocalHandle {
     ///
     /// There is no need for it under [`block_on`](LocalProactor::block_on), which submits before it waits; but before
     /// something there blocks the thread, see [`LocalProactor`].
+    ///
+    /// # Panics
+    ///
+    /// When the kernel refuses to let the ring be entered, as under a seccomp filter that came later.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    /// use std::io::Read;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// proactor.block_on(async {
+    ///     let connection = proactor.tcp_connect(listener.local_addr()?).await?;
+    ///     let (mut peer, _) = listener.accept()?;
+    ///     drop(connection);
+    ///     // The peer would wait for the end without end: this thread has not closed the connection yet.
+    ///     proactor.submit_now();
+    ///     assert_eq!(peer.read(&mut [0])?, 0);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn submit_now(&self) {
         self.inner.turn();
     }
 
-    /// Waits until `duration` has passed.
+    /// Waits until `duration` has passed; without end where the proactor is gone before.
     ///
     /// # Examples
     ///
@@ -503,7 +586,7 @@ impl LocalHandle {
         self.sleep_until(moment_after(duration))
     }
 
-    /// Waits until `at`.
+    /// Waits until `at`; without end where the proactor is gone before.
     pub fn sleep_until(&self, at: Instant) -> Sleep {
         Sleep::new(Rc::clone(&self.inner), at)
     }
@@ -562,6 +645,27 @@ impl LocalHandle {
     }
 
     /// What was done so far.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, LocalProactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let before = proactor.counters();
+    /// proactor.block_on(async {
+    ///     let (one, other) = (proactor.metadata("/proc"), proactor.metadata("/dev"));
+    ///     futures_util::try_join!(one, other)
+    /// })?;
+    /// let now = proactor.counters();
+    /// assert!(now.submitted >= before.submitted + 2);
+    /// // Both went to the kernel together.
+    /// println!("{} entries in {} system calls", now.submitted, now.enters);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn counters(&self) -> Counters {
         self.inner.with(|engine, _| engine.counters())
     }

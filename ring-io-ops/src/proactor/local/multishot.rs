@@ -76,14 +76,15 @@ impl<'p, T: MultishotOperation> Multishot<'p, T> {
     }
 
     /// How much of the proactor's capacity the operation takes: how many completions it is expected to bring between
-    /// two waits. By default [`T::CREDIT`](MultishotOperation::CREDIT). To be given before the first poll.
+    /// two waits. By default [`T::CREDIT`](MultishotOperation::CREDIT); `0` is taken as one. To be given before the first
+    /// poll. More than the whole capacity, and the stream's one item is [`OpError::TooLarge`](crate::proactor::OpError::TooLarge).
     pub const fn credit(mut self, completions: u32) -> Self {
         self.credit = if completions == 0 { 1 } else { completions };
         self
     }
 
-    /// Stops the operation when so many completions were brought that nobody took; 64 by default. To be given before
-    /// the first poll.
+    /// Stops the operation when so many completions were brought that nobody took; 64 by default, and `0` is taken as one.
+    /// To be given before the first poll.
     pub const fn unread_max(mut self, completions: u32) -> Self {
         self.unread_max = if completions == 0 { 1 } else { completions };
         self

@@ -247,6 +247,9 @@ impl<T: OwnedOperation> Op<'_, T> {
                 if T::LATE {
                     self.inner.with(|engine, _| engine.note_late(key, &sqe));
                 }
+                if T::CLOSES {
+                    self.inner.with(|engine, _| engine.note_close(key));
+                }
                 if wakes {
                     self.inner.settle();
                 }

@@ -41,6 +41,21 @@ pub trait Pool: Clone + fmt::Debug + 'static {
     type Bundle: Iterator<Item = Self::Buffer> + fmt::Debug;
 
     /// How many buffers there are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::net::Pool;
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = LocalProactor::new()?;
+    /// let pool = proactor.provided_buffers(16, 2048)?;
+    /// assert_eq!((pool.entries(), pool.buffer_size()), (16, 2048));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn entries(&self) -> u16;
 
     /// Bytes of each.

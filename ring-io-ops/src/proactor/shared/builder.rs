@@ -72,6 +72,22 @@ impl ProactorBuilder {
     /// What the kernel does at once, such as reads of pages that are cached, it is given in small parts, whatever the
     /// setting: a part is done while those who asked for the part before are woken. A completion is told of 50 µs late at
     /// most because of that, and only while the driver is busy.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Batching, Proactor};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// // A sleep of the driver ends with 8 completions, or with one after 20 µs.
+    /// let few_wakes = Batching::default().wait_for(8, Duration::from_micros(20));
+    /// let proactor = Proactor::builder().batching(few_wakes).build()?;
+    /// futures_executor::block_on(proactor.sleep(Duration::from_micros(1)));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn batching(mut self, batching: Batching) -> Self {
         self.batching = batching;
         self
@@ -81,6 +97,26 @@ impl ProactorBuilder {
     /// [`Proactor::registered_files`].
     ///
     /// Linux 5.19. The kernel takes no more than the process may open (`RLIMIT_NOFILE`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, OpenOptions, Proactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = Proactor::builder().registered_files(64).build()?;
+    /// let registered = proactor.registered_files()?;
+    /// futures_executor::block_on(async {
+    ///     // In a slot of the table: no descriptor of the process.
+    ///     let file = registered.open("/proc/self/exe", OpenOptions::new().read(true)).await?;
+    ///     let (_, magic) = file.read_at(Vec::with_capacity(4), 0).await?;
+    ///     assert_eq!(magic, b"\x7fELF");
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "io_uring_register_files_sparse")]
     pub const fn registered_files(mut self, slots: u32) -> Self {
         self.registered_files = slots;
@@ -89,6 +125,22 @@ impl ProactorBuilder {
 
     /// How long the driver looks for work before it sleeps, at most; 25 µs by default. It looks for shorter while work
     /// comes later than that. With zero, and where the process may use one processor only, it sleeps at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::Proactor;
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// // For a program that has no processor to spare: every sleep is a real one.
+    /// let proactor = Proactor::builder().spin(Duration::ZERO).build()?;
+    /// futures_executor::block_on(proactor.sleep(Duration::from_micros(1)));
+    /// assert_eq!(proactor.driver_counters().spins, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn spin(mut self, max: Duration) -> Self {
         self.spin = max;
         self
@@ -99,6 +151,27 @@ impl ProactorBuilder {
     /// # Panics
     ///
     /// [`build`](Self::build) panics when the name has a zero byte in it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::Proactor;
+    /// use std::sync::mpsc;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let (name, named) = mpsc::channel();
+    /// let proactor = Proactor::builder()
+    ///     .thread_name("storage")
+    ///     .on_thread_start(move || {
+    ///         let _ = name.send(std::thread::current().name().map(str::to_owned));
+    ///     })
+    ///     .build()?;
+    /// assert_eq!(named.recv()?.as_deref(), Some("storage"));
+    /// # drop(proactor);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.thread_name = name.into();
         self
@@ -107,6 +180,25 @@ impl ProactorBuilder {
     /// What the driver's thread does first, before it makes the ring: bind itself to a processor, for one.
     ///
     /// When it panics, so does [`build`](Self::build).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::Proactor;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = Proactor::builder()
+    ///     .on_thread_start(|| {
+    ///         // SAFETY: about the calling thread alone, and takes no memory.
+    ///         let error = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 5) };
+    ///         assert_eq!(error, 0, "to be nicer is allowed");
+    ///     })
+    ///     .build()?;
+    /// # drop(proactor);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_thread_start(mut self, f: impl FnOnce() + Send + 'static) -> Self {
         self.on_thread_start = Box::new(f);
         self

@@ -33,8 +33,10 @@ use crate::proactor::open_file::Closing;
 use crate::proactor::owned::Completion;
 use crate::proactor::trace::{Event, Events};
 
-/// The user data of cancel requests and closes: like [`RUNG`], the number of no operation.
-const INTERNAL: u64 = RUNG + 1;
+/// The user data of cancel requests: like [`RUNG`], the number of no operation.
+const CANCEL: u64 = RUNG + 1;
+/// The same of closes that nobody awaits.
+const CLOSE: u64 = RUNG + 2;
 
 /// So many entries are handed to the kernel at a time while it does them at once: what is done can be told of while it
 /// does the others.
@@ -70,6 +72,8 @@ pub(super) struct Driver {
     held: Vec<Closing>,
     /// Entries of the driver's own that were pushed and have not completed, at most [`OWN_MAX`].
     reserved: u32,
+    /// Closes among these, and among what is to be pushed.
+    closes: u32,
     pipe: Option<BellPipe>,
     /// There was no room for the read of the pipe.
     is_deaf: bool,
@@ -84,6 +88,8 @@ pub(super) struct Driver {
     /// Since when something is to be told of.
     held_since: Option<Instant>,
     stop: Option<Instant>,
+    /// When to cancel everything at the latest: closes are waited for before, none of which is cancelled.
+    cancel_at: Option<Instant>,
     /// When to look for turns that nobody takes.
     pass_over_at: Option<Instant>,
     /// Credit to give back.
@@ -123,6 +129,7 @@ impl Driver {
             late: Vec::new(),
             held: Vec::new(),
             reserved: 0,
+            closes: 0,
             pipe,
             is_deaf: false,
             batching,
@@ -132,6 +139,7 @@ impl Driver {
             has_more: false,
             held_since: None,
             stop: None,
+            cancel_at: None,
             pass_over_at: None,
             returned: 0,
             wakers: Vec::new(),
@@ -252,7 +260,8 @@ impl Driver {
             }
             PENDING => {}
             key => {
-                if cancelled {
+                // A close ends, and nobody could tell what is open behind one that did not begin.
+                if cancelled && !flight.closes() {
                     self.statistics.counters.cancels += 1;
                     self.pending.push_back(Pending::Cancel(key));
                 }
@@ -308,6 +317,7 @@ impl Driver {
     }
 
     pub(super) fn close(&mut self, closing: Closing) {
+        self.closes += 1;
         self.pending.push_back(Pending::Close(closing));
     }
 
@@ -327,24 +337,40 @@ impl Driver {
         }
     }
 
-    /// Starts nothing any more, cancels everything, and ends when all has ended or at `deadline`.
+    /// Starts nothing any more, waits for closes, cancels everything, and ends when all has ended or at `deadline`.
     pub(super) fn stop_at(&mut self, deadline: Instant) {
         if self.stop.is_some() {
             return;
         }
         self.stop = Some(deadline);
+        let now = Instant::now();
+        self.cancel_at = Some(now + deadline.saturating_duration_since(now) / 2);
         self.shared.gate.close(&mut self.wakers);
         let mut others = VecDeque::new();
         while let Some(pending) = self.next_pending() {
             match pending {
-                Pending::Start(flight) => self.end(flight, Completion::failed(OpError::Closed)),
-                Pending::Chain(chain) => {
-                    self.end_chain(&chain, Completion::failed(OpError::Closed));
+                // See `deliver`.
+                Pending::Start(flight) if flight.closes() => {
+                    self.end(flight, Completion::failed(OpError::Closed));
                 }
+                // As what the kernel has: whoever started it cannot tell the two apart.
+                Pending::Start(flight) => self.end(flight, Completion::cancelled()),
+                Pending::Chain(chain) => self.end_chain(&chain, Completion::cancelled()),
                 other => others.push_back(other),
             }
         }
         self.pending = others;
+    }
+
+    /// Asks the kernel to cancel everything, once, when no close is in flight, which that would cancel too. It does not wait
+    /// for ever: what a close waits for, such as a worker thread, may have to be cancelled.
+    #[cold]
+    pub(super) fn cancel_all(&mut self) {
+        let has_closes = self.closes != 0 || self.table.iter().any(|flight| flight.closes());
+        if has_closes && self.cancel_at.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        self.cancel_at = None;
         self.statistics.counters.cancels += 1;
         self.events.note(Event::CancelAll);
         self.pending.push_back(Pending::CancelAll);

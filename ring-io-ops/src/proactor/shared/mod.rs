@@ -202,12 +202,12 @@ impl Proactor {
         Multishot::new(&self.owner.shared, operation)
     }
 
-    /// Waits until `duration` has passed.
+    /// Waits until `duration` has passed; without end where the proactor is shut down before.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         self.sleep_until(moment_after(duration))
     }
 
-    /// Waits until `at`.
+    /// Waits until `at`; without end where the proactor is shut down before.
     pub fn sleep_until(&self, at: Instant) -> Sleep {
         Sleep::new(Arc::clone(&self.owner.shared), at)
     }
@@ -215,7 +215,15 @@ impl Proactor {
     /// Starts nothing any more, cancels what is in flight, and waits until the kernel has let go of everything, for
     /// `grace` at most. Blocks the thread meanwhile.
     ///
-    /// What has not started ends with [`OpError::Closed`], here and by other handles. Called again when that is over, it
+    /// What was in flight ends with `ECANCELED`, or with what it came to; also where the driver had not handed it to the
+    /// kernel yet, and nothing has happened. What was not polled before, or waited for its turn, ends with
+    /// [`OpError::Closed`], here and by other handles. So does the close of a file that the kernel did not get any more; the
+    /// file is closed nevertheless.
+    ///
+    /// What was closed or dropped is closed first, and the rest cancelled when that is done, or half of `grace` is over: a
+    /// close that is cancelled may leave its descriptor open.
+    ///
+    /// Called again when that is over, it
     /// answers the same at once; called meanwhile, by another thread, it waits for the end of the first call, whatever its
     /// own `grace`. On the driver's own thread, in a waker or a drop, it waits for nothing and knows of
     /// nothing that is left.
@@ -317,11 +325,47 @@ impl Proactor {
     }
 
     /// What was done so far, as of the driver's last wake-ups or sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, Proactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = Proactor::new()?;
+    /// let before = proactor.counters();
+    /// futures_executor::block_on(proactor.metadata("/proc"))?;
+    /// // Who is woken finds the numbers as they were then.
+    /// let now = proactor.counters();
+    /// assert!(now.submitted > before.submitted);
+    /// println!("{} entries in {} system calls", now.submitted, now.enters);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn counters(&self) -> Counters {
         self.owner.shared.statistics().counters
     }
 
     /// How the driver spent its time, as of its last wake-ups or sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::{Files, Proactor};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = Proactor::new()?;
+    /// for _ in 0..100 {
+    ///     futures_executor::block_on(proactor.metadata("/proc"))?;
+    /// }
+    /// let driver = proactor.driver_counters();
+    /// // Many rings for few operations: a longer spin may help.
+    /// println!("slept {} times, rung {}, spun {}", driver.sleeps, driver.rings, driver.spins);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn driver_counters(&self) -> DriverCounters {
         self.owner.shared.statistics().driver
     }

@@ -1,6 +1,7 @@
 //! A driver on the thread of a test, which says when it does something, with a kernel that is played.
 
 use std::cell::RefCell;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use crate::Target;
 use crate::proactor::buffer::IoBuf;
 use crate::proactor::engine::Batching;
 use crate::proactor::engine::faults::Faults;
+use crate::proactor::open_file::Closing;
 use crate::proactor::owned::{MultishotOperation, OwnedOperation};
 
 pub(crate) struct Played {
@@ -81,6 +83,20 @@ impl Played {
         if let Some(driver) = &mut *self.driver.borrow_mut() {
             driver.stop_at(Instant::now());
         }
+    }
+
+    /// Has the driver close something.
+    pub(crate) fn close(&self, fd: OwnedFd) {
+        if let Some(driver) = &mut *self.driver.borrow_mut() {
+            driver.close(Closing::Fd(fd));
+        }
+    }
+
+    /// Tells the driver to stop, and lets it run until it has.
+    pub(crate) fn run_to_the_end(&self, deadline: Instant) {
+        let mut driver = self.driver.take().expect("it has not ended");
+        driver.stop_at(deadline);
+        driver.run();
     }
 
     /// The driver's thread ends, or has panicked.

@@ -69,6 +69,24 @@ impl SharedBufferPool {
     }
 
     /// How many buffers the pool has, taken or not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::Proactor;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
+    /// let proactor = Proactor::new()?;
+    /// let pool = proactor.registered_buffers(4, 4096)?;
+    /// let buffer = pool.take().expect("all four are there");
+    /// assert_eq!((pool.count(), pool.available(), pool.buffer_len()), (4, 3, 4096));
+    /// assert_eq!(buffer.len(), pool.buffer_len());
+    /// drop(buffer);
+    /// assert_eq!(pool.available(), 4);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn count(&self) -> u16 {
         self.pool.count
     }

@@ -50,6 +50,11 @@ impl Table {
         self.place(user_data)?.flight.as_ref()
     }
 
+    /// All operations in flight.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<dyn Flight>> {
+        self.places.iter().filter_map(|place| place.flight.as_ref())
+    }
+
     /// Lets go of an operation that has ended.
     pub(super) fn remove(&mut self, user_data: u64) -> Option<Arc<dyn Flight>> {
         let place = self.place(user_data)?;

@@ -122,11 +122,11 @@ fn what_was_not_drained_is_leaked() {
     assert_eq!(tally.live.get(), 1, "the kernel may still use it");
     let error = std::io::Error::from(leftover);
     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
-    assert!(
-        error
-            .to_string()
-            .starts_with("1 completion(s) had not come")
+    let message = format!(
+        "completions that had not come when the time for the shutdown was over: {}; what their operations own is leaked",
+        leftover.completions
     );
+    assert_eq!(error.to_string(), message);
 }
 
 #[test]

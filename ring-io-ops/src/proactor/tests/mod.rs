@@ -2,6 +2,7 @@
 
 mod chains;
 mod cleanup;
+mod closes;
 #[cfg(feature = "tracing")]
 #[allow(dead_code, reason = "the tests of the events use the rest")]
 #[path = "../../../tests/tracing/collector.rs"]

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use ring_io_ops::proactor::{Completion, Handle, OpError, OwnedOperation, Proactor};
@@ -138,6 +139,21 @@ fn who_waits_for_its_turn_learns_of_the_end() {
     });
     assert_eq!(waiting, Err(OpError::Closed));
     assert_eq!(block_on(first), Err(cancelled()));
+}
+
+#[test]
+fn what_was_polled_before_the_shutdown_is_cancelled_whether_the_driver_had_looked_or_not() {
+    for _ in 0..200 {
+        let proactor = proactor();
+        let (reader, _writer) = pipe();
+        let other = proactor.clone();
+        let mut before = other.start(ReadSome::next(&reader, 1));
+        assert!(poll_once(&mut before).is_pending());
+        let mut after = other.start(ReadSome::next(&reader, 1));
+        assert_eq!(proactor.shutdown(PATIENCE), Ok(()));
+        assert_eq!(poll_once(&mut before), Poll::Ready(Err(cancelled())));
+        assert_eq!(poll_once(&mut after), Poll::Ready(Err(OpError::Closed)));
+    }
 }
 
 #[test]

@@ -68,7 +68,7 @@ impl Driver {
         let now = Instant::now();
         self.watch_turns(now);
         let next_timer = self.shared.timers().next();
-        let limit = [next_timer, self.stop, self.pass_over_at]
+        let limit = [next_timer, self.stop, self.cancel_at, self.pass_over_at]
             .into_iter()
             .flatten()
             .min()

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ring_io::Sqe;
 
-use super::{Driver, INTERNAL, PART, Pending};
+use super::{CANCEL, CLOSE, Driver, PART, Pending};
 use crate::proactor::engine::{OWN_MAX, RUNG};
 use crate::proactor::error::OpError;
 use crate::proactor::open_file::named;
@@ -24,6 +24,9 @@ impl Driver {
         }
         if !self.held.is_empty() {
             self.release_held();
+        }
+        if self.cancel_at.is_some() {
+            self.cancel_all();
         }
         let most = if self.at_once { PART } else { u32::MAX };
         while let Some(pending) = self.next_pending() {
@@ -76,6 +79,7 @@ impl Driver {
             Pending::Start(flight) => return self.push_flight(flight),
             Pending::Chain(chain) => return self.push_chain(chain),
             Pending::Close(closing) if self.is_late(closing.target()) => {
+                self.closes -= 1;
                 self.held.push(closing);
                 return Ok(());
             }
@@ -90,8 +94,12 @@ impl Driver {
             Pending::CancelAll => AsyncCancelAll::any().to_sqe(),
             Pending::Close(ref closing) => closing.entry(),
         };
+        let user_data = match pending {
+            Pending::Close(_) => CLOSE,
+            _ => CANCEL,
+        };
         // SAFETY: such an entry names no memory, and the descriptor that it may close is the driver's.
-        if !unsafe { self.push_internal(sqe, INTERNAL) } {
+        if !unsafe { self.push_internal(sqe, user_data) } {
             return Err(pending);
         }
         if let Pending::Close(closing) = pending {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use ring_io::CqeFlags;
 
-use super::{Driver, INTERNAL, Pending, TURN_MAX};
+use super::{CANCEL, CLOSE, Driver, Pending, TURN_MAX};
 use crate::proactor::engine::RUNG;
 use crate::proactor::owned::Completion;
 use crate::proactor::shared::flight::{Flight, NEW};
@@ -33,6 +33,7 @@ impl Driver {
             port,
             table,
             reserved,
+            closes,
             pending,
             returned,
             wakers,
@@ -45,7 +46,11 @@ impl Driver {
             let user_data = cqe.user_data();
             match user_data {
                 RUNG => was_rung = true,
-                INTERNAL => *reserved -= 1,
+                CANCEL => *reserved -= 1,
+                CLOSE => {
+                    *reserved -= 1;
+                    *closes -= 1;
+                }
                 _ => {
                     let is_last = !cqe.flags().contains(CqeFlags::MORE);
                     let flight = if is_last {
