@@ -41,8 +41,8 @@ const PATIENCE_IN_PANIC: Duration = Duration::from_secs(1);
 /// threads go on submitting, that may take as long as they do. Requests are counted by their last completions, so **some
 /// thread has to go on reaping** if completions overflow the queue. Not counted, and so not waited for, are requests with
 /// [`CQE_SKIP_SUCCESS`](crate::SqeFlags::CQE_SKIP_SUCCESS); where such a request fails, and where another ring sends
-/// this one a message, one completion too many is counted, and the wait may end one request early. So it may where the kernel had to drop
-/// completions for want of memory ([`Ring::lost`]), which count as last ones.
+/// this one a message, one completion too many is counted, and the wait may end one request early. So it may where the
+/// kernel had to drop completions for want of memory ([`Ring::lost`]), which count as last ones.
 /// [`leave`](Self::leave) does not wait at all.
 ///
 /// Where a panic unwinds through this handle, whoever would have reaped may be the one who panics. So it waits for one
