@@ -20,7 +20,11 @@ pub const ECHO: Row = Row {
     ],
     note: "C and ring-io use multishot accept and receive and a ring of provided buffers, on rings with the same flags; \
            tokio uses epoll. Those who ask are a process of their own on another processor. `gathering` waits for 16, \
-           for 20 µs at most: C always, for completions; ring-io where many arrived before, for messages.",
+           for 20 µs at most: C always, for completions; ring-io where many arrived before, for messages. It \
+           spares three calls of four (row calls-echo) and 1 to 2 % of the time, C's server the same: a call that brings \
+           work costs little beside the way of a message through TCP, which is the kernel's and in all of these the same. \
+           For less, the kernel would have to take less for a send and a receive. The instructions depend on \
+           how many messages a call finds: 496 to 502 from count to count.",
     chunk_ms: 50.0,
     chunks: 1,
     ..Row::DEFAULT
