@@ -1,7 +1,7 @@
 //! Closes that a file system has to be asked about, at the end of a proactor: none of them is cancelled.
 
 use std::io::{PipeWriter, Write as _};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,9 @@ use ring_io::{Errno, Sqe, SqeFlags};
 use super::{poll, turn};
 use crate::proactor::descriptor::CloseFd;
 use crate::proactor::engine::faults::Faults;
-use crate::proactor::handle::Handle as _;
+use crate::proactor::handle::{Handle as _, Start};
 use crate::proactor::shared::played::Played;
-use crate::proactor::{LocalProactor, OpError, Proactor, RawOperation};
+use crate::proactor::{Leftover, LocalProactor, OpError, Proactor, RawOperation};
 use crate::{Close, Fd, Operation, PollAdd, PollEvents};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,7 +40,7 @@ fn local() -> LocalProactor {
 }
 
 /// Ends of pipes to be closed, and the other ends.
-fn pipes() -> (Vec<std::os::fd::OwnedFd>, Vec<PipeWriter>) {
+fn pipes() -> (Vec<OwnedFd>, Vec<PipeWriter>) {
     (0..100)
         .map(|_| std::io::pipe().expect("a pipe"))
         .map(|(reader, writer)| (reader.into(), writer))
@@ -120,46 +120,42 @@ fn what_the_driver_was_given_before_the_end_is_closed_by_then() {
 fn what_is_in_flight_is_cancelled_as_soon_as_the_closes_are_over() {
     // Without a spin the driver looks at most once before each sleep.
     for spin in [Duration::ZERO, Duration::from_micros(25)] {
-        let (silent, _writer) = std::io::pipe().expect("a pipe");
-        // SAFETY: the descriptor outlives the operation, which is over before the end.
-        let wait = || unsafe { RawOperation::new(poll_entry(&silent), ()) };
-        let cancelled = Err(OpError::Kernel(Errno::from_raw(libc::ECANCELED)));
-
         let proactor = Proactor::builder().spin(spin).build().expect("a proactor");
         let other = proactor.clone();
-        let mut op = other.start(wait());
-        assert!(poll(&mut op).is_pending());
         // So that the kernel has it before the driver is told to stop.
-        // SAFETY: the entry does nothing and lends nothing.
-        let _ = block_on(other.start(unsafe { RawOperation::new(Sqe::new(), ()) }));
-        let (readers, writers) = pipes();
-        for reader in readers {
-            proactor.close(reader);
-        }
-        assert_eq!(proactor.shutdown(Duration::MAX), Ok(()));
-        let Poll::Ready((completion, ())) = poll(&mut op) else {
-            panic!("it is over");
+        let started = || {
+            // SAFETY: the entry does nothing and lends nothing.
+            let _ = block_on(other.start(unsafe { RawOperation::new(Sqe::new(), ()) }));
         };
-        assert_eq!(completion.result, cancelled);
-        assert_eq!(open(&writers), 0);
+        is_cancelled_after_the_closes(&other, started, || proactor.shutdown(Duration::MAX));
 
         let proactor = local();
         let handle = (*proactor).clone();
-        let mut op = handle.start(wait());
-        assert!(poll(&mut op).is_pending());
-        let (readers, writers) = pipes();
-        for reader in readers {
-            proactor.close(reader);
-        }
-        assert_eq!(proactor.shutdown(Duration::MAX), Ok(()));
-        let Poll::Ready((completion, ())) = poll(&mut op) else {
-            panic!("it is over");
-        };
-        assert_eq!(completion.result, cancelled);
-        assert_eq!(open(&writers), 0);
+        is_cancelled_after_the_closes(&handle, || {}, || proactor.shutdown(Duration::MAX));
     }
 }
 
-fn poll_entry(fd: &impl AsRawFd) -> Sqe {
-    PollAdd::new(Fd(fd.as_raw_fd()), PollEvents::IN).to_sqe()
+/// Starts an operation that has no end, closes a hundred descriptors, and looks at both after the shutdown.
+fn is_cancelled_after_the_closes(
+    handle: &impl Start<RawOperation<()>, Fd = OwnedFd>,
+    started: impl FnOnce(),
+    shutdown: impl FnOnce() -> Result<(), Leftover>,
+) {
+    let (silent, _writer) = std::io::pipe().expect("a pipe");
+    let entry = PollAdd::new(Fd(silent.as_raw_fd()), PollEvents::IN).to_sqe();
+    // SAFETY: the descriptor outlives the operation, which is over before the end.
+    let mut op = handle.start(unsafe { RawOperation::new(entry, ()) });
+    assert!(poll(&mut op).is_pending());
+    started();
+    let (readers, writers) = pipes();
+    for reader in readers {
+        handle.close(reader);
+    }
+    assert_eq!(shutdown(), Ok(()));
+    let Poll::Ready((completion, ())) = poll(&mut op) else {
+        panic!("it is over");
+    };
+    let cancelled = OpError::Kernel(Errno::from_raw(libc::ECANCELED));
+    assert_eq!(completion.result, Err(cancelled));
+    assert_eq!(open(&writers), 0);
 }
