@@ -4,7 +4,8 @@
 //! [`load`](crate::load).
 
 use std::future::{Future, poll_fn};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd as _;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
@@ -23,6 +24,26 @@ const BUFFER_LEN: u32 = 4096;
 /// completions.
 pub const GATHER: u32 = 16;
 pub const GATHER_US: u32 = 20;
+
+/// Where a server listens. Its answers go at once, as those who ask expect of a server: the connections have that from
+/// here.
+pub fn listen() -> Result<(TcpListener, SocketAddr), Skip> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(Skip::because)?;
+    let yes: i32 = 1;
+    // SAFETY: the number is read during the call, and of that size.
+    let set = unsafe {
+        libc::setsockopt(
+            listener.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_NODELAY,
+            (&raw const yes).cast(),
+            size_of_val(&yes) as u32,
+        )
+    };
+    assert_eq!(set, 0, "TCP takes it");
+    let address = listener.local_addr().map_err(Skip::because)?;
+    Ok((listener, address))
+}
 
 /// Makes a server for that many connections. Its iterations are messages.
 pub type Server = fn(TcpListener, u32) -> Prepared;

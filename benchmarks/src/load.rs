@@ -12,6 +12,9 @@ use ring_io_ops::{Operation as _, Recv, Send, Target};
 
 use crate::row::Skip;
 
+/// The processor of whoever runs in another process.
+pub const PROCESSOR: usize = 0;
+
 /// Bytes in a message.
 pub const MESSAGE: usize = 64;
 

@@ -77,7 +77,7 @@ fn main() -> ExitCode {
         ["load", address, connections, messages] => {
             load::end_with_parent();
             load::many_descriptors();
-            meter::pin(0);
+            meter::pin(load::PROCESSOR);
             let address = address.parse().expect("an address");
             load::closed(address, number(connections) as u32, number(messages));
             Ok(())

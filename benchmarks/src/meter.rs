@@ -5,6 +5,10 @@
 //! them. Ratios, and their spread over rounds of fresh processes, are made there.
 
 use std::mem::MaybeUninit;
+use std::sync::Barrier;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
 use std::time::Instant;
 
 use crate::row::{Body, Row};
@@ -25,8 +29,6 @@ pub struct Meter {
     body: Body,
     iterations: u64,
     chunks: u32,
-    /// Of all turns so far, where the body tells them.
-    waits_ns: Vec<u32>,
     /// The row's points, where they are that.
     per_mille: &'static [u32],
 }
@@ -53,7 +55,6 @@ impl Meter {
             body,
             iterations,
             chunks: row.chunks,
-            waits_ns: Vec::new(),
             per_mille: row.points,
         }
     }
@@ -85,26 +86,24 @@ impl Meter {
         let wall_ns = if done.waits_ns.is_empty() {
             vec![done.elapsed_ns.unwrap_or(elapsed) / operations]
         } else {
-            self.waits_ns.extend(done.waits_ns);
-            self.quantiles()
+            quantiles(done.waits_ns, self.per_mille)
         };
         Figures {
             cpu_ns: cpu / operations,
             wall_ns,
         }
     }
+}
 
-    /// Over the waits of all turns: a turn has too few for what happens once in a thousand.
-    fn quantiles(&mut self) -> Vec<f64> {
-        let last = self.waits_ns.len() - 1;
-        let waits = &mut self.waits_ns;
-        let quantile = |per_mille: &u32| {
-            let place = (last + 1) * *per_mille as usize / 1000;
-            let (_, wait, _) = waits.select_nth_unstable(place.min(last));
-            f64::from(*wait)
-        };
-        self.per_mille.iter().map(quantile).collect()
-    }
+/// The waits that so many in a thousand stay below, for each of these.
+fn quantiles(mut waits_ns: Vec<u32>, per_mille: &[u32]) -> Vec<f64> {
+    let last = waits_ns.len() - 1;
+    let quantile = |per_mille: &u32| {
+        let place = (last + 1) * *per_mille as usize / 1000;
+        let (_, wait, _) = waits_ns.select_nth_unstable(place.min(last));
+        f64::from(*wait)
+    };
+    per_mille.iter().map(quantile).collect()
 }
 
 /// CPU time of all threads, of the kernel's workers among them, and of children that have ended.
@@ -133,6 +132,28 @@ pub fn cpu_ns() -> f64 {
 /// Keeps the calling thread, and those it starts, on one CPU.
 pub fn pin(cpu: usize) {
     pin_to(&[cpu]);
+}
+
+/// Does it while that CPU never sleeps: somebody is always there who has nothing to do, and gives way to whoever has. A
+/// virtual machine's processor that sleeps has to be scheduled by the host before it goes on.
+pub fn awake<T>(cpu: usize, body: impl FnOnce() -> T) -> T {
+    let (is_there, is_over) = (Barrier::new(2), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            pin(cpu);
+            // SAFETY: the structure is plain, and read during the call.
+            unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &std::mem::zeroed()) };
+            is_there.wait();
+            // No hint that it spins: a host may take that as a wish to let others run. Relaxed: nothing hangs on it.
+            #[expect(clippy::missing_spin_loop)]
+            while !is_over.load(Relaxed) {}
+        });
+        // Not before it gives way: it came with a right to a share of the time.
+        is_there.wait();
+        let done = body();
+        is_over.store(true, Relaxed);
+        done
+    })
 }
 
 /// Keeps the calling thread, and those it starts, on these CPUs.

@@ -95,8 +95,7 @@ fn named(
     name: &str,
     serve: impl FnOnce(TcpListener) -> Result<Body, Skip>,
 ) -> Result<Contestant, Skip> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(Skip::because)?;
-    let address = listener.local_addr().map_err(Skip::because)?;
+    let (listener, address) = echo::listen()?;
     let mut body = serve(listener)?;
     let load = Helper::load(address, CONNECTIONS, u64::MAX)?;
     // The connections are made.

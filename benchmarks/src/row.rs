@@ -61,8 +61,8 @@ pub enum Measure {
     Cpu,
     /// Elapsed time: the median of the rounds' ratios.
     Wall,
-    /// The wait that so many in a thousand stay below, over all turns of a process. The points are that, and all are
-    /// taken at once.
+    /// The wait that so many in a thousand of a turn stay below: the median of the rounds' ratios. The points are that, and
+    /// all are taken at once.
     Quantile,
     /// Elapsed time of something that has fast and slow regimes: the ratio of the fastest runs.
     WallMinimum,

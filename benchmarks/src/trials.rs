@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::future::{Future as _, poll_fn};
-use std::net::TcpListener;
 use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
 use std::task::Poll;
@@ -22,10 +21,9 @@ use crate::{echo, load, meter};
 /// answer with its question, and the server counts.
 pub fn crowd(server: &str, connections: u32, messages: u64) -> Result<(), Skip> {
     load::many_descriptors();
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(Skip::because)?;
+    let (listener, address) = echo::listen()?;
     // SAFETY: the socket listens already; this makes its queue as long as the system lets it be.
     unsafe { libc::listen(listener.as_raw_fd(), 65_535) };
-    let address = listener.local_addr().map_err(Skip::because)?;
     let mut body = echo::server(server)(listener, connections)?;
     let before = memory_kib();
     let load = Helper::load(address, connections, messages)?;
@@ -47,9 +45,8 @@ pub fn crowd(server: &str, connections: u32, messages: u64) -> Result<(), Skip> 
 /// Serves until it is killed, and says where first.
 pub fn serve(server: &str, connections: u32) -> Result<(), Skip> {
     load::end_with_parent();
-    meter::pin(0);
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(Skip::because)?;
-    let address = listener.local_addr().map_err(Skip::because)?;
+    meter::pin(load::PROCESSOR);
+    let (listener, address) = echo::listen()?;
     let mut body = echo::server(server)(listener, connections)?;
     println!("{address}");
     loop {
@@ -86,8 +83,7 @@ pub fn counters() -> Result<(), Skip> {
         ("", Batching::default()),
         (", gathering", echo::gathering()),
     ] {
-        let listener = TcpListener::bind("127.0.0.1:0").map_err(Skip::because)?;
-        let address = listener.local_addr().map_err(Skip::because)?;
+        let (listener, address) = echo::listen()?;
         let server = echo::RingIo::new(listener, 64, batching)?;
         let load = Helper::load(address, 64, u64::MAX)?;
         server.run(10_000);

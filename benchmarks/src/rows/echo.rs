@@ -1,10 +1,8 @@
 //! A server that sends back what comes: what a message costs it.
 
-use std::net::TcpListener;
-
 use crate::echo;
 use crate::load::Helper;
-use crate::row::{Prepared, Row, Skip, Target, goal};
+use crate::row::{Prepared, Row, Target, goal};
 
 pub const ECHO: Row = Row {
     name: "echo",
@@ -32,8 +30,7 @@ pub const ECHO: Row = Row {
 
 /// The server here, and another process that asks as fast as it answers.
 fn loaded(server: &str, connections: u32) -> Prepared {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(Skip::because)?;
-    let address = listener.local_addr().map_err(Skip::because)?;
+    let (listener, address) = echo::listen()?;
     let mut body = echo::server(server)(listener, connections)?;
     let load = Helper::load(address, connections, u64::MAX)?;
     // Rounds, not messages: what the first of them costs more is then a small part also of a short run.

@@ -1,14 +1,12 @@
 //! How many system calls operations take: what batching is about. Counted, not timed.
 
-use std::net::TcpListener;
-
 use ring_io_ops::proactor::Batching;
 
 use super::proactor_read::Plain;
 use super::read;
 use crate::echo::{self, GATHER, GATHER_US, RingIo};
 use crate::load::Helper;
-use crate::row::{Done, Measure, Prepared, Row, Skip, Variant};
+use crate::row::{Done, Measure, Prepared, Row, Variant};
 
 pub const READS: Row = Row {
     name: "calls-read",
@@ -82,7 +80,7 @@ fn reads(depth: u32) -> Prepared {
 }
 
 fn serve(connections: u32, batching: Batching) -> Prepared {
-    let (listener, address) = listen()?;
+    let (listener, address) = echo::listen()?;
     let server = RingIo::new(listener, connections, batching)?;
     let load = Helper::load(address, connections, u64::MAX)?;
     Ok(Box::new(move |messages| {
@@ -94,7 +92,7 @@ fn serve(connections: u32, batching: Batching) -> Prepared {
 }
 
 fn c(connections: u32, wait_for: u32, min_wait_us: u32) -> Prepared {
-    let (listener, address) = listen()?;
+    let (listener, address) = echo::listen()?;
     let server = echo::c::Server::new(listener, connections, wait_for, min_wait_us);
     let load = Helper::load(address, connections, u64::MAX)?;
     Ok(Box::new(move |messages| {
@@ -103,10 +101,4 @@ fn c(connections: u32, wait_for: u32, min_wait_us: u32) -> Prepared {
         let operations = server.run(messages);
         done(operations, server.calls() - before)
     }))
-}
-
-fn listen() -> Result<(TcpListener, std::net::SocketAddr), Skip> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(Skip::because)?;
-    let address = listener.local_addr().map_err(Skip::because)?;
-    Ok((listener, address))
 }

@@ -141,9 +141,8 @@ fn summarise(outcome: &mut Outcome, point: u32, rounds: &[Round]) {
             .collect();
         let ratios = pairs.iter().filter_map(|(first, own)| match measure {
             Measure::Cpu => ratio_of(first, own, cpu),
-            Measure::Wall => ratio_of(first, own, wall),
+            Measure::Wall | Measure::Quantile => ratio_of(first, own, wall),
             Measure::WallMinimum => Some(fastest(own, wall) / fastest(first, wall)),
-            Measure::Quantile => Some(own.last()?.wall_ns / first.last()?.wall_ns),
         });
         let Some(mut spread) = Spread::of(ratios.collect()) else {
             continue;

@@ -51,7 +51,7 @@ pub(crate) enum Measure {
     Cpu,
     Wall,
     WallMinimum,
-    /// Of many waits; the last turn's figure is that of all turns.
+    /// Of many waits, in each turn.
     Quantile,
 }
 

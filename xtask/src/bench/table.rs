@@ -99,7 +99,7 @@ pub(crate) fn unit(measure: Measure) -> &'static str {
             "time, the fastest run's ratio to the first line's fastest (least..most of the rounds)"
         }
         Measure::Quantile => {
-            "the wait that so many in a thousand stay below, ratio to the first line, median (least..most) of the rounds"
+            "the wait that so many in a thousand of a turn stay below, ratio to the first line, median (least..most) of the rounds"
         }
     }
 }
