@@ -52,12 +52,11 @@ pub(crate) enum Event {
 
 #[cfg(feature = "tracing")]
 mod on {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
     use tracing::level_filters::LevelFilter;
     use tracing::{debug, info, warn};
 
     use super::Event;
+    use crate::proactor::panics::contain;
 
     const RING: &str = "ring_io::ring";
     const DRIVER: &str = "ring_io::driver";
@@ -93,10 +92,7 @@ mod on {
 
         #[cold]
         fn tell_rare(self) {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.send())) {
-                // What was thrown may throw when it is dropped; the panic hook has told of it.
-                std::mem::forget(panic);
-            }
+            contain(|| self.send());
         }
 
         fn send(self) {

@@ -266,6 +266,20 @@ pub struct LocalBundle {
 
 impl LocalBundle {
     /// Bytes in all buffers that are still to come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::LocalBundle;
+    ///
+    /// fn joined(bundle: LocalBundle) -> Vec<u8> {
+    ///     let mut all = Vec::with_capacity(bundle.bytes_left());
+    ///     for buffer in bundle {
+    ///         all.extend_from_slice(&buffer);
+    ///     }
+    ///     all
+    /// }
+    /// ```
     pub fn bytes_left(&self) -> usize {
         self.bundle.bytes_left() as usize
     }

@@ -371,6 +371,20 @@ pub struct SharedBundle {
 
 impl SharedBundle {
     /// Bytes in all buffers that are still to come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ring_io_ops::proactor::SharedBundle;
+    ///
+    /// fn joined(bundle: SharedBundle) -> Vec<u8> {
+    ///     let mut all = Vec::with_capacity(bundle.bytes_left());
+    ///     for buffer in bundle {
+    ///         all.extend_from_slice(&buffer);
+    ///     }
+    ///     all
+    /// }
+    /// ```
     pub const fn bytes_left(&self) -> usize {
         self.left as usize
     }

@@ -11,7 +11,6 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
@@ -31,6 +30,7 @@ use crate::proactor::error::{BuildError, OpError};
 use crate::proactor::executor::inbox::Bell;
 use crate::proactor::open_file::Closing;
 use crate::proactor::owned::Completion;
+use crate::proactor::panics::contain;
 use crate::proactor::trace::{Event, Events};
 
 /// The user data of cancel requests: like [`RUNG`], the number of no operation.
@@ -390,9 +390,9 @@ impl Driver {
         // woken: who is woken is then the last to have the operation, and frees it on the thread that allocated it.
         for (flight, clean_up) in self.finished.drain(..) {
             if clean_up {
-                guarded(|| flight.clean_up());
+                contain(|| flight.clean_up());
             }
-            guarded(|| drop(flight));
+            contain(|| drop(flight));
         }
         if self.returned != 0 {
             self.shared
@@ -403,7 +403,7 @@ impl Driver {
         while let Some(waker) = wakers.next() {
             // Many operations of one task end together; it is woken once.
             let again = wakers.peek().is_some_and(|next| next.will_wake(&waker));
-            guarded(|| if again { drop(waker) } else { waker.wake() });
+            contain(|| if again { drop(waker) } else { waker.wake() });
         }
     }
 
@@ -459,14 +459,6 @@ impl Drop for Driver {
         self.table.leak();
         self.settle();
         self.publish();
-    }
-}
-
-/// Runs somebody's code.
-fn guarded(f: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
-        // What was thrown may throw when it is dropped.
-        std::mem::forget(panic);
     }
 }
 

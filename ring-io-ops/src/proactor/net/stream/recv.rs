@@ -134,7 +134,7 @@ impl<H: Handle, F: Family> StreamSocket<H, F> {
     /// # Examples
     ///
     /// ```
-    /// use ring_io_ops::proactor::{LocalProactor, Received, Sockets};
+    /// use ring_io_ops::proactor::{LocalProactor, Sockets};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
@@ -148,8 +148,9 @@ impl<H: Handle, F: Family> StreamSocket<H, F> {
     ///     drop(one);
     ///     let mut incoming = other.recv_bundle_multi(&pool);
     ///     let mut text = Vec::new();
-    ///     while let Some(received) = incoming.next().await {
-    ///         for buffer in received?.data().into_iter().flatten() {
+    ///     while let Some(bundle) = incoming.data().await? {
+    ///         text.reserve(bundle.bytes_left());
+    ///         for buffer in bundle {
     ///             text.extend_from_slice(&buffer);
     ///         }
     ///     }
