@@ -117,7 +117,10 @@ struct Tally {
 impl Tally {
     #[inline(always)]
     fn add(&self) {
-        if self.done.fetch_add(1, Relaxed) + 1 == self.awaited.load(Relaxed) {
+        // No read-modify-write: nobody else adds, and C's server pays for none.
+        let done = self.done.load(Relaxed) + 1;
+        self.done.store(done, Relaxed);
+        if done == self.awaited.load(Relaxed) {
             let waker = self.waker.lock().expect("nobody panics with it").take();
             waker.into_iter().for_each(Waker::wake);
         }
