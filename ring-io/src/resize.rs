@@ -11,6 +11,7 @@ use crate::errno::Errno;
 use crate::flags::SetupFlags;
 use crate::limits::{self, Limit};
 use crate::memory::RingSize;
+use crate::mixed_sq::MixedSqe;
 use crate::mode::OneThread;
 use crate::ring::Ring;
 use crate::sqe::SubmissionEntry;
@@ -38,6 +39,10 @@ pub enum ResizeError {
     /// `EOVERFLOW`: more entries or completions wait in the queues than the new ones hold.
     #[error("the queues hold more than fits into the new sizes; submit and reap first")]
     Occupied,
+    /// Submissions of two sizes wait in the queue, where the kernel has not taken them: one of 128 bytes might lie on both
+    /// sides of the new queue's end.
+    #[error("submissions of two sizes wait in the queue; submit them first")]
+    Unsubmitted,
     /// `EINVAL`: the kernel cannot resize rings.
     #[error("this kernel cannot resize rings; Linux 6.13 or newer can")]
     Unsupported,
@@ -69,6 +74,7 @@ impl ResizeError {
             Self::NeedsDeferTaskrun | Self::OwnMemory | Self::Size { .. } | Self::Unsupported => {
                 Errno::from_raw(libc::EINVAL)
             }
+            Self::Unsubmitted => Errno::from_raw(libc::EBUSY),
             Self::Occupied => Errno::from_raw(libc::EOVERFLOW),
             Self::Memory { .. } => Errno::from_raw(libc::ENOMEM),
             Self::Other(errno) | Self::NotKeptFromChildren(errno) | Self::Unmapped(errno) => errno,
@@ -90,6 +96,8 @@ impl<S: SubmissionEntry, C: CompletionEntry> Ring<S, C, OneThread> {
     ///
     /// What waits in the queues moves along, and what is in flight goes on. Only for a ring with `DEFER_TASKRUN`. Its
     /// new memory is kept from children of `fork(2)`.
+    ///
+    /// With submissions of [two sizes](crate::MixedSqe) none may wait, and the queue has four slots at least.
     ///
     /// # Errors
     ///
@@ -120,6 +128,15 @@ impl<S: SubmissionEntry, C: CompletionEntry> Ring<S, C, OneThread> {
         if flags.contains(SetupFlags::NO_MMAP) {
             return Err(ResizeError::OwnMemory);
         }
+        let mixes = flags.contains(SetupFlags::SQE_MIXED);
+        if mixes && !self.sq().is_empty() {
+            return Err(ResizeError::Unsubmitted);
+        }
+        let sq_entries = match sq_entries {
+            // As when it was built: with fewer, one small entry could keep a large one out for ever.
+            1..MixedSqe::ENTRIES_MIN if mixes => MixedSqe::ENTRIES_MIN,
+            entries => entries,
+        };
         // SAFETY: integers only; all zero is what the kernel asks for in what is not set.
         let mut params: sys::io_uring_params = unsafe { mem::zeroed() };
         params.sq_entries = sq_entries;

@@ -199,3 +199,17 @@ fn a_large_completion_is_whole_where_a_smaller_queue_wraps_within_it() {
     ring.sq().submit_and_wait(1).expect("a submit");
     assert_eq!(seen(&mut ring), [(11, None)]);
 }
+
+#[test]
+fn submissions_of_two_sizes_are_submitted_before_a_resize_and_keep_four_slots() {
+    let Some(_) = resizable(8) else { return };
+    let mut ring = match Ring::builder(8).sqe_mixed().defer_taskrun().build() {
+        Ok(ring) => ring,
+        Err(error) => return skip(error),
+    };
+    ring.sq().push_nop(1).expect("room");
+    assert_eq!(ring.resize(16, 0), Err(ResizeError::Unsubmitted));
+    ring.sq().submit_and_wait(1).expect("a submit");
+    ring.resize(1, 8).expect("other sizes");
+    assert_eq!(ring.sq().capacity(), 4);
+}
