@@ -1,11 +1,12 @@
 //! A subscriber that keeps what it is told.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 
 /// One event, with its fields as text.
 #[derive(Clone, Debug)]
@@ -40,11 +41,13 @@ impl Collector {
 
     /// Listens to this thread while `f` runs.
     pub(crate) fn hears<R>(&self, f: impl FnOnce() -> R) -> R {
+        keep_some();
         tracing::subscriber::with_default(self.clone(), f)
     }
 
     /// Listens to this thread as long as it lives.
     pub(crate) fn stays(&self) {
+        keep_some();
         std::mem::forget(tracing::subscriber::set_default(self.clone()));
     }
 
@@ -58,6 +61,39 @@ impl Collector {
         all.retain(|told| told.target == target);
         all
     }
+}
+
+/// Keeps two subscribers for ever that nobody tells anything.
+///
+/// Where a process has just one, `tracing` asks the thread that comes to an event first whether it is of interest; that
+/// thread may be another test's, without a subscriber, and then whoever has one hears nothing. The first of the two wants
+/// nothing, so that no thread comes to an event before there are two.
+fn keep_some() {
+    static KEPT: OnceLock<[Dispatch; 2]> = OnceLock::new();
+    KEPT.get_or_init(|| [Dispatch::new(Deaf), Dispatch::new(Collector::default())]);
+}
+
+struct Deaf;
+
+impl Subscriber for Deaf {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::OFF)
+    }
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
 }
 
 struct Texts<'a>(&'a mut Vec<(&'static str, String)>);
