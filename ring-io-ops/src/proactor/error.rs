@@ -100,7 +100,8 @@ impl From<OpError> for io::Error {
 
 /// An operation that did not succeed, with what it was given: the buffer comes back.
 ///
-/// `?` turns it into an [`io::Error`], which drops the value.
+/// `?` turns it into an [`io::Error`], which drops the value. `Debug` shows the error and not the value, which may be long
+/// and have no `Debug`.
 #[derive(Clone, Copy)]
 pub struct Failed<T> {
     /// Why.
@@ -195,9 +196,9 @@ impl From<Elapsed> for io::Error {
 
 /// What the kernel had not let go of when the time of a proactor's shutdown was over.
 ///
-/// What those operations own is leaked, and what was to be closed may stay open, because the kernel may still use it. Where one of them would have made a file or a
-/// socket, which has a handle of the proactor's, the ring is kept with it. Their futures never end: who still awaits one
-/// waits without end, as does who waits for a task that does.
+/// What those operations own is leaked, and what was to be closed may stay open, because the kernel may still use it.
+/// Where one of them would have made a file or a socket, which has a handle of the proactor's, the ring is kept with it.
+/// Their futures never end: who still awaits one waits without end, as does who waits for a task that does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "completions that had not come when the time for the shutdown was over: {completions}; what their operations own is leaked"

@@ -60,7 +60,7 @@ pub trait StartChain<L: ChainLinks>: Handle {
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # if !ring_io_ops::ring::is_available() { return Ok(()) }
 /// let local = LocalProactor::new()?;
-/// let file = File::from_std(&*local, tempfile::tempfile()?);
+/// let file = File::from_std(&local, tempfile::tempfile()?);
 /// local.block_on(save(&file, b"here".to_vec()))?;
 ///
 /// let file = File::from_std(&Proactor::new()?, tempfile::tempfile()?);

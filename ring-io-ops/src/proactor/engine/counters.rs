@@ -9,7 +9,8 @@
 pub struct Counters {
     /// Entries that the kernel took.
     pub submitted: u64,
-    /// Completions that were reaped.
+    /// Completions that were reaped, the wakes from other threads among them: the first is one that the proactor sends
+    /// itself when it is built, to see whether the kernel can.
     pub reaped: u64,
     /// System calls that submitted or waited.
     pub enters: u64,
