@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fmt::Display;
+use std::io::Write as _;
 use std::process::Command;
 
 /// Set for the process that runs one test alone.
@@ -16,8 +17,13 @@ const MARK: &str = "\u{1}answer\u{1}";
 pub(crate) fn isolated<T: Display>(test: &str, body: impl FnOnce() -> T) -> String {
     if env::var_os(ALONE).is_some() {
         print!("{MARK}{}{MARK}", body());
-        // Not back into the harness, which might need what the body has given up.
-        std::process::exit(0);
+        std::io::stdout().flush().expect("somebody listens");
+        // Not back into the harness, which might need what the body has given up. And not through Rust's own exit, which
+        // unmaps the main thread's signal stack: a change of user has all threads run a handler there, and the main one may
+        // not have come back from it.
+        //
+        // SAFETY: no other thread of ours runs.
+        unsafe { libc::exit(0) };
     }
     let output = Command::new(env::current_exe().expect("the path of this program"))
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
