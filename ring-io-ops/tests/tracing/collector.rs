@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::field::{Field, Visit};
-use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::NoSubscriber;
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 
 /// One event, with its fields as text.
@@ -70,30 +70,12 @@ impl Collector {
 /// nothing, so that no thread comes to an event before there are two.
 fn keep_some() {
     static KEPT: OnceLock<[Dispatch; 2]> = OnceLock::new();
-    KEPT.get_or_init(|| [Dispatch::new(Deaf), Dispatch::new(Collector::default())]);
-}
-
-struct Deaf;
-
-impl Subscriber for Deaf {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        false
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::OFF)
-    }
-
-    fn event(&self, _: &Event<'_>) {}
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
+    KEPT.get_or_init(|| {
+        [
+            Dispatch::new(NoSubscriber::default()),
+            Dispatch::new(Collector::default()),
+        ]
+    });
 }
 
 struct Texts<'a>(&'a mut Vec<(&'static str, String)>);
