@@ -142,7 +142,9 @@ pub fn awake<T>(cpu: usize, body: impl FnOnce() -> T) -> T {
         scope.spawn(|| {
             pin(cpu);
             // SAFETY: the structure is plain, and read during the call.
-            unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &std::mem::zeroed()) };
+            let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &std::mem::zeroed()) };
+            // Else it would take its share of the time, and nobody would know.
+            assert_eq!(set, 0, "everybody may give way");
             is_there.wait();
             // No hint that it spins: a host may take that as a wish to let others run. Relaxed: nothing hangs on it.
             #[expect(clippy::missing_spin_loop)]

@@ -22,10 +22,8 @@ pub const ECHO: Row = Row {
            spares three calls of four (row calls-echo) and 1 to 2 % of the time, C's server the same: a message takes \
            4.7 µs here, of which 500 instructions are some 0.1 µs and the rest its way through TCP and the waking of who \
            asks, which are the kernel's and in all of these the same. For less, the kernel would have to take less for a \
-           send and a receive. Of six waits that `benchmarks policies` compares none is cheaper, nor is any of C's. With \
-           both processors kept from sleeping, or with buffers that lie so that they share no line of the cache, \
-           gathering takes 0.99 too. The instructions depend on \
-           how many messages a call finds: 496 to 502 from count to count.",
+           send and a receive. Of six waits that `benchmarks policies` compares none is cheaper, nor is any of C's. \
+           The instructions depend on how many messages a call finds: 496 to 502 from count to count.",
     chunk_ms: 50.0,
     chunks: 1,
     ..Row::DEFAULT

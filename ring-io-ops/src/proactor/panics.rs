@@ -67,6 +67,11 @@ mod tests {
     }
 
     #[test]
+    fn a_contained_panic_ends_there_whatever_it_carries() {
+        contain(|| resume_unwind(Box::new(Bomb)));
+    }
+
+    #[test]
     fn the_first_panic_goes_on_and_what_a_later_one_carries_stops_nobody() {
         let mut calls = 0;
         let caught = catch_unwind(AssertUnwindSafe(|| {
