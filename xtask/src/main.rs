@@ -8,6 +8,7 @@ mod ci;
 mod coverage;
 mod demo;
 mod features;
+mod hangs;
 mod interrupt;
 mod kernel;
 mod libclang;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result};
 
+use crate::interrupt;
 use crate::tally::Tally;
 
 /// The steps of one run.
@@ -43,7 +44,7 @@ impl Report {
     ) -> Result<(), Stop> {
         println!("\n== {name}");
         let start = Instant::now();
-        let outcome = work(self);
+        let outcome = interrupt::check().and_then(|()| work(self));
         self.times.push((name.to_owned(), start.elapsed()));
         outcome.map_err(|cause| {
             self.failure = Some(Failure {
@@ -57,6 +58,8 @@ impl Report {
 
     /// Runs `steps` up to the first that fails, and prints the summary.
     pub(crate) fn of(steps: impl FnOnce(&mut Self) -> Result<(), Stop>) -> ExitCode {
+        // Tests are a process group of their own, which a signal of the terminal does not reach.
+        interrupt::listen();
         let mut report = Self::default();
         let outcome = steps(&mut report);
         report.print();

@@ -51,7 +51,7 @@ pub(crate) fn failed_test(line: &str) -> Option<String> {
 }
 
 /// Removes escape sequences of the form `ESC [ … m`, which a forced colour setting puts in.
-fn without_colors(line: &str) -> String {
+pub(crate) fn without_colors(line: &str) -> String {
     let mut parts = line.split("\x1b[");
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -1,14 +1,18 @@
 //! `cargo xtask test`: everything that must hold before a change is committed.
 
-use std::io::{BufRead as _, BufReader, Write};
-use std::process::{Command, ExitCode, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
+use crate::hangs::{self, Hangs};
 use crate::report::{Report, Stop};
 use crate::skips::SkipLog;
 use crate::tally::{self, Tally};
-use crate::{kernel, vendor, workspace};
+use crate::{interrupt, kernel, vendor, workspace};
 
 /// What is tested that is not on by default. Not all features: some of xtask's own take long to build.
 pub(crate) const FEATURES: &str =
@@ -87,7 +91,7 @@ pub(crate) fn test_step(
         workspace::announce(&command);
         let log = SkipLog::new()?;
         log.attach(&mut command, deny_skips);
-        let outcome = stream(&mut command, report, &mut std::io::stdout());
+        let outcome = stream(&mut command, hangs::LIMIT, report, &mut std::io::stdout());
         // Also of a run that failed: the summary lists what was seen.
         report.skips.extend(log.lines()?);
         outcome?;
@@ -99,29 +103,86 @@ pub(crate) fn test_step(
     })
 }
 
-/// Runs `command`, passes its output on to `to` line by line, and counts the tests in it.
-fn stream(command: &mut Command, report: &mut Report, to: &mut impl Write) -> Result<()> {
+/// Runs `command`, passes its output on to `to` line by line, and counts the tests in it. A test that goes on for
+/// `limit` after the harness has first said so ends the run, as a signal does.
+fn stream(
+    command: &mut Command,
+    limit: Duration,
+    report: &mut Report,
+    to: &mut impl Write,
+) -> Result<()> {
     let mut child = command
         .stdout(Stdio::piped())
+        // So that everything that a test has started can be ended.
+        .process_group(0)
         .spawn()
         .context("cannot start cargo")?;
-    let mut output = BufReader::new(child.stdout.take().context("cargo has no output")?);
-    let mut line = Vec::new();
-    while output
-        .read_until(b'\n', &mut line)
-        .context("cannot read cargo's output")?
-        > 0
-    {
-        to.write_all(&line)?;
-        let text = String::from_utf8_lossy(&line);
-        if let Some(result) = Tally::parse(&text) {
-            report.tally += result;
-        }
-        report.failures.extend(tally::failed_test(&text));
-        line.clear();
+    let output = BufReader::new(child.stdout.take().context("cargo has no output")?);
+    let outcome = follow(&lines(output), limit, report, to);
+    if outcome.is_err() {
+        end_group(&child)?;
     }
     let status = child.wait().context("cannot wait for cargo")?;
+    outcome?;
     ensure!(status.success(), "cargo ended with {status}");
+    Ok(())
+}
+
+/// The lines of `output` with their ends, as they come.
+fn lines(mut output: impl BufRead + Send + 'static) -> Receiver<std::io::Result<Vec<u8>>> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        loop {
+            let mut line = Vec::new();
+            let read = output.read_until(b'\n', &mut line).map(|_| line);
+            // The end, or nobody listens any more.
+            if read.as_ref().is_ok_and(Vec::is_empty) || sender.send(read).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+fn follow(
+    lines: &Receiver<std::io::Result<Vec<u8>>>,
+    limit: Duration,
+    report: &mut Report,
+    to: &mut impl Write,
+) -> Result<()> {
+    let mut hangs = Hangs::default();
+    loop {
+        match lines.recv_timeout(Duration::from_millis(200)) {
+            Ok(line) => {
+                let line = line.context("cannot read cargo's output")?;
+                to.write_all(&line)?;
+                let text = String::from_utf8_lossy(&line);
+                if let Some(result) = Tally::parse(&text) {
+                    report.tally += result;
+                }
+                report.failures.extend(tally::failed_test(&text));
+                hangs.read(&text, Instant::now());
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+        interrupt::check()?;
+        if let Some(test) = hangs.over(limit, Instant::now()) {
+            report.failures.push(test.to_owned());
+            bail!("`{test}` does not end; what ran was killed");
+        }
+    }
+}
+
+fn end_group(child: &Child) -> Result<()> {
+    let group = libc::pid_t::try_from(child.id()).context("a process has no such number")?;
+    // SAFETY: lends nothing. The group is the child's, which was not waited for: nobody else has its number.
+    let ended = unsafe { libc::kill(-group, libc::SIGKILL) };
+    ensure!(
+        ended == 0,
+        "cannot end the tests: {}",
+        std::io::Error::last_os_error()
+    );
     Ok(())
 }
 
@@ -139,7 +200,7 @@ mod tests {
     fn streamed(script: &str) -> (Result<()>, Report, String) {
         let mut report = Report::default();
         let mut output = Vec::new();
-        let outcome = stream(&mut shell(script), &mut report, &mut output);
+        let outcome = stream(&mut shell(script), Duration::ZERO, &mut report, &mut output);
         (outcome, report, String::from_utf8(output).expect("text"))
     }
 
@@ -169,6 +230,24 @@ mod tests {
         );
         assert_eq!(report.tally.passed, 2);
         assert_eq!(report.failures, ["a"]);
+    }
+
+    #[test]
+    fn a_test_that_does_not_end_is_named_and_everything_that_it_has_started_is_ended() {
+        let (mut alive, held) = std::io::pipe().expect("a pipe");
+        let mut report = Report::default();
+        let script = "sleep 1000 & echo 'test a has been running for over 60 seconds'; sleep 1000";
+        let mut command = shell(script);
+        command.stderr(held);
+        let outcome = stream(&mut command, Duration::ZERO, &mut report, &mut Vec::new());
+        drop(command);
+        assert_eq!(
+            outcome.expect_err("it does not end").to_string(),
+            "`a` does not end; what ran was killed"
+        );
+        assert_eq!(report.failures, ["a"]);
+        // Ends when the last that was started has ended.
+        std::io::Read::read_to_end(&mut alive, &mut Vec::new()).expect("the end");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::io::Write;
-use std::os::fd::AsRawFd;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use ring_io_ops::LinkTimeoutOutcome;
 use ring_io_ops::proactor::{Batching, File, Files, OpError};
 
 use super::{Handle, Rc, Runner};
+use crate::held::Held;
 
 fn proactor() -> Runner {
     Runner::new().expect("a proactor")
@@ -342,13 +342,10 @@ fn links_of_two_proactors_are_no_chain() {
 #[test]
 fn a_file_is_not_closed_before_the_links_that_name_it_are_over() {
     let proactor = proactor();
-    let std_file = || tempfile::tempfile().expect("a temporary file");
     for forgotten in [true, false] {
-        // A number that other tests do not get at once.
-        let high = rustix::io::fcntl_dupfd_cloexec(std_file(), 800).expect("a duplicate");
-        let number = high.as_raw_fd();
-        let is_open = || std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
-        let file = File::from_fd(&proactor, high);
+        let std_file = tempfile::tempfile().expect("a temporary file");
+        let held = Held::of(&std_file);
+        let file = File::from_std(&proactor, std_file);
         let (reader, mut writer) = silent(&proactor);
         let mut chain = Box::pin(reader.read(Vec::with_capacity(1)).link(file.set_len(4)));
         assert!(poll_once(&mut chain).is_pending());
@@ -361,11 +358,11 @@ fn a_file_is_not_closed_before_the_links_that_name_it_are_over() {
         drop(file);
         if forgotten {
             proactor.submit_now();
-            assert!(is_open(), "the link that may still run names it");
+            assert!(held.is_open(), "the link that may still run names it");
             writer.write_all(b"x").expect("a byte");
         }
         proactor.block_on(async {
-            while proactor.in_flight() > 0 || is_open() {
+            while proactor.in_flight() > 0 || held.is_open() {
                 proactor.sleep(Duration::from_millis(1)).await;
             }
         });
@@ -376,10 +373,8 @@ fn a_file_is_not_closed_before_the_links_that_name_it_are_over() {
 fn a_close_that_is_awaited_is_refused_while_a_link_names_the_file_and_comes_behind_it() {
     let proactor = proactor();
     let std_file = tempfile::tempfile().expect("a temporary file");
-    let high = rustix::io::fcntl_dupfd_cloexec(std_file, 900).expect("a duplicate");
-    let number = high.as_raw_fd();
-    let is_open = || std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
-    let file = File::from_fd(&proactor, high);
+    let held = Held::of(&std_file);
+    let file = File::from_std(&proactor, std_file);
     let (reader, mut writer) = silent(&proactor);
     let mut chain = Box::pin(reader.read(Vec::with_capacity(1)).link(file.sync_all()));
     assert!(poll_once(&mut chain).is_pending());
@@ -388,10 +383,10 @@ fn a_close_that_is_awaited_is_refused_while_a_link_names_the_file_and_comes_behi
         .block_on(file.close())
         .expect_err("the link may still run");
     assert_eq!(error.errno().raw(), libc::EBUSY);
-    assert!(is_open());
+    assert!(held.is_open());
     writer.write_all(b"x").expect("a byte");
     proactor.block_on(async {
-        while is_open() {
+        while held.is_open() {
             proactor.sleep(Duration::from_millis(1)).await;
         }
     });

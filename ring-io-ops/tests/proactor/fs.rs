@@ -2,8 +2,7 @@
 
 use std::future::Future;
 use std::io::{Seek, Write};
-use std::os::fd::AsRawFd;
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use ring_io_ops::proactor::{Failed, File, Files, IoBuf, OpError, OpenOptions};
 use ring_io_ops::{FallocateFlags, FileAdvice, OpenFlags, RwFlags, SyncFileRangeFlags};
 
 use super::{Handle, Rc, Runner};
+use crate::held::Held;
 
 fn proactor() -> Runner {
     Runner::new().expect("a proactor")
@@ -46,8 +46,11 @@ fn push_and_forget(future: impl Future) {
     std::mem::forget(future);
 }
 
-fn is_open(fd: i32) -> bool {
-    std::fs::symlink_metadata(PathBuf::from(format!("/proc/self/fd/{fd}"))).is_ok()
+/// A descriptor that nothing else stands for, and whether it is open.
+fn one_to_close() -> (OwnedFd, Held) {
+    let (reader, _) = std::io::pipe().expect("a pipe");
+    let held = Held::of(&reader);
+    (reader.into(), held)
 }
 
 #[test]
@@ -397,31 +400,26 @@ fn a_file_that_is_handed_to_the_standard_library_is_left_by_what_was_started() {
 #[test]
 fn a_file_that_is_dropped_is_closed() {
     let proactor = proactor();
-    // A number that other tests do not get at once.
-    let high = rustix::io::fcntl_dupfd_cloexec(std_file(b""), 600).expect("a duplicate");
-    let number = high.as_raw_fd();
-    let file = File::from_fd(&proactor, high);
+    let (fd, held) = one_to_close();
+    let file = File::from_fd(&proactor, fd);
     proactor.block_on(async { drop(file) });
     assert_eq!(proactor.shutdown(Duration::from_secs(5)), Ok(()));
-    assert!(!is_open(number));
+    assert!(!held.is_open());
 }
 
 #[test]
 fn a_close_that_is_awaited_closes_before_it_ends() {
     let proactor = proactor();
-    let high = rustix::io::fcntl_dupfd_cloexec(std_file(b""), 650).expect("a duplicate");
-    let number = high.as_raw_fd();
-    let file = File::from_fd(&proactor, high);
+    let (fd, held) = one_to_close();
+    let file = File::from_fd(&proactor, fd);
     proactor.block_on(file.close()).expect("the close");
-    assert!(!is_open(number));
+    assert!(!held.is_open());
 }
 
 #[test]
 fn a_close_that_is_never_polled_or_comes_too_late_closes_all_the_same() {
     let proactor = proactor();
-    let [never, late] =
-        [700, 750].map(|least| rustix::io::fcntl_dupfd_cloexec(std_file(b""), least).expect("one"));
-    let numbers = [never.as_raw_fd(), late.as_raw_fd()];
+    let [(never, held), (late, late_held)] = [(); 2].map(|()| one_to_close());
     drop(File::from_fd(&proactor, never).close());
     let late = File::from_fd(&proactor, late);
     let handle = (*proactor).clone();
@@ -430,7 +428,7 @@ fn a_close_that_is_never_polled_or_comes_too_late_closes_all_the_same() {
     let poll = close.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert_eq!(poll, std::task::Poll::Ready(Err(OpError::Closed)));
     drop(handle);
-    assert_eq!(numbers.map(is_open), [false, false]);
+    assert_eq!([held, late_held].map(|held| held.is_open()), [false, false]);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod skip;
 
 mod guest;
+mod held;
 mod life;
 mod local;
 mod mailbox;

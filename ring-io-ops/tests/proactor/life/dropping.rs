@@ -9,9 +9,9 @@ use std::time::Duration;
 use ring_io::CqeFlags;
 use ring_io_ops::proactor::{Handle, LocalProactor};
 
-use super::{
-    Accepts, AcceptsMany, Live, Reads, Sends, alive, is_closed, listener, number, pipe, poll,
-};
+use crate::held::Held;
+
+use super::{Accepts, AcceptsMany, Live, Reads, Sends, alive, listener, number, pipe, poll};
 
 /// Until nothing is in flight.
 fn drain(proactor: &LocalProactor) {
@@ -173,7 +173,7 @@ fn an_entry_never_acts_on_a_number_that_is_used_again() {
     let live = Live::default();
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     writer.write_all(b"first").expect("bytes");
-    let fd = number(&reader);
+    let (fd, held) = (number(&reader), Held::of(&reader));
     let reader = Rc::new(std::os::fd::OwnedFd::from(reader));
     let mut read = proactor.start(Reads::next(&reader, &live));
     assert!(poll(&mut read).is_pending());
@@ -184,10 +184,10 @@ fn an_entry_never_acts_on_a_number_that_is_used_again() {
     let owned = unsafe { <std::os::fd::OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd) };
     std::mem::forget(reader);
     proactor.close(owned);
-    assert!(!is_closed(fd), "not before the entry is submitted");
+    assert!(held.is_open(), "not before the entry is submitted");
     proactor.submit_now();
     drain(&proactor);
-    while !is_closed(fd) {
+    while held.is_open() {
         proactor.park(Some(Duration::from_secs(5)));
     }
     assert_eq!(proactor.counters().submitted, 2);

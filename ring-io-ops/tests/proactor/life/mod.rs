@@ -167,11 +167,6 @@ fn listener() -> (tempfile::TempDir, std::path::PathBuf, Rc<OwnedFd>) {
     (folder, path, Rc::new(listener.into()))
 }
 
-/// Whether nobody has this number open.
-fn is_closed(fd: i32) -> bool {
-    !std::path::Path::new(&format!("/proc/self/fd/{fd}")).exists()
-}
-
 fn number(fd: &impl AsFd) -> i32 {
     fd.as_fd().as_raw_fd()
 }
