@@ -343,7 +343,9 @@ fn links_of_two_proactors_are_no_chain() {
 fn a_file_is_not_closed_before_the_links_that_name_it_are_over() {
     let proactor = proactor();
     for forgotten in [true, false] {
-        let std_file = tempfile::tempfile().expect("a temporary file");
+        // A name that no other file has.
+        let named = tempfile::NamedTempFile::new().expect("a temporary file");
+        let (std_file, _path) = named.into_parts();
         let held = Held::of(&std_file);
         let file = File::from_std(&proactor, std_file);
         let (reader, mut writer) = silent(&proactor);
@@ -372,7 +374,8 @@ fn a_file_is_not_closed_before_the_links_that_name_it_are_over() {
 #[test]
 fn a_close_that_is_awaited_is_refused_while_a_link_names_the_file_and_comes_behind_it() {
     let proactor = proactor();
-    let std_file = tempfile::tempfile().expect("a temporary file");
+    let named = tempfile::NamedTempFile::new().expect("a temporary file");
+    let (std_file, _path) = named.into_parts();
     let held = Held::of(&std_file);
     let file = File::from_std(&proactor, std_file);
     let (reader, mut writer) = silent(&proactor);
